@@ -1,0 +1,33 @@
+"""MobileNet V1 and V2 from keras.applications, cut where the stride changes."""
+
+from __future__ import annotations
+
+import keras
+
+# Last layer at strides 4, 8, 16 and 32.
+V1_MAPS = ("conv_pw_3_relu", "conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_13_relu")
+V2_MAPS = ("block_2_add", "block_5_add", "block_12_add", "out_relu")
+
+
+def mobilenet(image, config):
+    """Maps at strides 4, 8, 16 and 32 of the MobileNet that the config names. See `backbone`."""
+    make, names = {
+        "mobilenet": (keras.applications.MobileNet, V1_MAPS),
+        "mobilenet_v2": (keras.applications.MobileNetV2, V2_MAPS),
+    }[config.backbone]
+    try:
+        network = make(
+            input_tensor=image,
+            input_shape=(None, None, 3),
+            alpha=config.backbone_alpha,
+            include_top=False,
+            weights=config.backbone_weights,
+        )
+    except ValueError as problem:
+        if config.backbone_weights is None:
+            raise
+        raise ValueError(
+            f"backbone_weights={config.backbone_weights!r} do not fit {config.backbone} with "
+            f"backbone_alpha={config.backbone_alpha}: {problem}"
+        ) from problem
+    return [network.get_layer(name).output for name in names]

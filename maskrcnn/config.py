@@ -1,0 +1,140 @@
+"""Every choice that defines a Mask R-CNN, in one frozen record."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5)
+BACKBONES = ("resnet18", "resnet50", "resnet101", "mobilenet", "mobilenet_v2")
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskRCNNConfig:
+    """What a Mask R-CNN is made of; defaults follow the paper and its FPN follow-ups.
+
+    Lengths are in pixels of the resized picture, boxes are xyxy. The class with index 0 is the
+    background and is not named: `class_names[i]` has the label `i + 1`.
+
+    Raises:
+        ValueError: for a field that cannot be, naming the field, its value and what is accepted.
+    """
+
+    class_names: tuple[str, ...]
+
+    # Backbone: a name of BACKBONES; `backbone_alpha` multiplies every width of it.
+    backbone: str = "resnet50"
+    backbone_alpha: float = 1.0
+    backbone_weights: str | None = None  # None (from nothing), "imagenet", or a path to a weights file
+    stride_in_1x1: bool = False  # ResNet V1 (True) strides the 1x1 of a bottleneck, V1.5 the 3x3
+    conv_bias: bool = False  # ResNet convolutions with a bias
+    batch_norm_epsilon: float = 1e-5  # of the ResNets; a MobileNet keeps its own
+    train_batch_norm: bool = False  # False: statistics, scale and shift stay as loaded
+    frozen_stages: int = 0  # stages that do not train: 1 the stem, 2 also the stage at stride 4, ...
+
+    # Picture
+    min_size: int = 800  # the shorter side after the resize, unless the longer one would pass
+    max_size: int = 1333
+    size_divisor: int = 32  # padded at the bottom and the right to a multiple of this
+    pixel_mean: tuple[float, ...] | None = None  # of RGB in [0, 1]; None: what the backbone was trained with
+    pixel_std: tuple[float, ...] | None = None
+    max_instances: int = 100  # most objects of one training picture
+
+    # Widths
+    fpn_width: int = 256
+    rpn_width: int = 256
+    box_head_widths: tuple[int, ...] = (1024, 1024)
+    mask_head_widths: tuple[int, ...] = (256, 256, 256, 256)
+    mask_deconv_width: int = 256
+
+    # Anchors: one size a level, P2 to P6; ratio = height / width
+    anchor_sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
+    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    anchor_rounding: bool = False  # corners rounded to whole pixels, as torchvision does
+
+    # Region proposals
+    rpn_positive_iou: float = 0.7
+    rpn_negative_iou: float = 0.3
+    rpn_samples: int = 256
+    rpn_positive_fraction: float = 0.5
+    rpn_nms_iou: float = 0.7
+    rpn_min_side: float = 1e-3
+    pre_nms_train: int = 2000  # kept by score on each level before suppression
+    pre_nms_test: int = 1000
+    post_nms_train: int = 2000  # kept over all levels after it
+    post_nms_test: int = 1000
+
+    # Regions of interest
+    roi_canonical_size: float = 224.0  # side of the region that is read from P4
+    roi_sampling_ratio: int = 2  # samples a bin, along each axis
+    roi_aligned: bool = True  # half-pixel shift of RoIAlign
+    box_roi_size: int = 7
+    mask_roi_size: int = 14
+    roi_samples: int = 512
+    roi_positive_fraction: float = 0.25
+    roi_positive_iou: float = 0.5
+    box_delta_std: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2)
+    mask_target_sampling_ratio: int = 2  # 0: adaptive, ceil(side / bins) samples a bin
+    mask_target_binary: bool = True  # targets rounded to 0 and 1
+
+    # Losses
+    huber_delta: float = 1.0 / 9.0  # of both box losses: smooth L1 with this beta
+
+    # Detection
+    detection_min_score: float = 0.05
+    detection_nms_iou: float = 0.5
+    detections_per_image: int = 100
+
+    static_shapes: bool = False  # fixed shapes throughout: for XLA and export
+    seed: int = 0  # of the samplers
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):  # JSON has no tuples
+                object.__setattr__(self, field.name, tuple(value))
+        if self.backbone not in BACKBONES:
+            raise ValueError(f"backbone={self.backbone!r} is not known: one of {', '.join(BACKBONES)}")
+        mean, std = (HALF, HALF) if self.backbone.startswith("mobilenet") else (IMAGENET_MEAN, IMAGENET_STD)
+        if self.pixel_mean is None:
+            object.__setattr__(self, "pixel_mean", mean)
+        if self.pixel_std is None:
+            object.__setattr__(self, "pixel_std", std)
+        if isinstance(self.class_names, str) or not self.class_names:
+            raise ValueError(f"class_names={self.class_names!r}: a non-empty tuple of names is needed")
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError(f"class_names={self.class_names!r} names a class twice")
+        if len(self.anchor_sizes) != 5:
+            raise ValueError(f"anchor_sizes={self.anchor_sizes!r}: five are needed, one a level from P2 to P6")
+        if self.size_divisor % 32:
+            raise ValueError(f"size_divisor={self.size_divisor}: a multiple of 32 is needed, the stride of P5")
+        if self.min_size > self.max_size:
+            raise ValueError(f"min_size={self.min_size} is above max_size={self.max_size}")
+        for name in ("fpn_width", "rpn_width", "mask_deconv_width", "roi_samples", "rpn_samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: at least 1 is needed")
+
+    @classmethod
+    def torchvision(cls, class_names, min_size: int = 800, max_size: int = 1333, **changes) -> MaskRCNNConfig:
+        """The numerics of torchvision's `maskrcnn_resnet50_fpn` (v1), weight for weight.
+
+        A published COCO_V1 checkpoint also needs `batch_norm_epsilon=0.0`.
+        """
+        numerics = dict(
+            backbone="resnet50",
+            anchor_rounding=True,
+            roi_aligned=False,
+            mask_target_sampling_ratio=0,
+            mask_target_binary=False,
+        )
+        return cls(class_names=tuple(class_names), min_size=min_size, max_size=max_size, **(numerics | changes))
+
+    def get_config(self) -> dict[str, Any]:
+        """A plain dictionary; `MaskRCNNConfig(**config.get_config())` is the same config."""
+        return dataclasses.asdict(self)
+
+    @property
+    def num_classes(self) -> int:
+        """Classes with the background."""
+        return len(self.class_names) + 1

@@ -1,0 +1,37 @@
+"""Boxes of masks, in the half-open pixel coordinates used everywhere here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def mask_boxes(masks: np.ndarray) -> np.ndarray:
+    """The tight box of each mask.
+
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N, 4) float32 xyxy px, right and bottom exclusive; zeros for an empty mask.
+    """
+    boxes = np.zeros((len(masks), 4), np.float32)
+    if masks.size == 0:
+        return boxes
+    height, width = masks.shape[1:]
+    rows, columns = masks.any(axis=2), masks.any(axis=1)
+    some = rows.any(axis=1)
+    boxes[:, 0] = columns.argmax(axis=1)
+    boxes[:, 1] = rows.argmax(axis=1)
+    boxes[:, 2] = width - columns[:, ::-1].argmax(axis=1)
+    boxes[:, 3] = height - rows[:, ::-1].argmax(axis=1)
+    boxes[~some] = 0
+    return boxes
+
+
+def box_iou(one: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """IoU of one box (4,) with boxes (N, 4), xyxy; (N,) float64."""
+    one, many = np.asarray(one, np.float64), np.asarray(many, np.float64).reshape(-1, 4)
+    low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=1)
+    areas = np.prod(many[:, 2:] - many[:, :2], axis=1) + np.prod(one[2:] - one[:2])
+    return shared / np.maximum(areas - shared, 1e-9)

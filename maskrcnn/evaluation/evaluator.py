@@ -1,0 +1,181 @@
+"""Gathers a model's answers picture by picture and works out every measure of every task."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from maskrcnn.evaluation.ap import agnostic, average_precision, coco_index, match
+from maskrcnn.evaluation.floors import mask_ceiling
+from maskrcnn.evaluation.isolated import (
+    IOU_THRESHOLDS,
+    PROPOSALS,
+    class_measures,
+    mask_measures,
+    mask_overlaps,
+    recall_by_class,
+    recalled,
+)
+from maskrcnn.evaluation.measures import MEASURES, TASKS, Nested
+from maskrcnn.evaluation.overlap import aligned_iou
+from maskrcnn.evaluation.probe import JITTERED, ImageProbes, ProbeSet
+from maskrcnn.evaluation.records import CocoRecords
+from maskrcnn.evaluation.tide import tide as tide_errors
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a pass gives.
+
+    Attributes:
+        measures: {task: {measure: value}}, NaN where there is nothing to measure.
+        per_class: {class name: {column: value}}: box and mask AP, AP50 and AP75, class accuracy, `objects`.
+        probes: the boxes that were asked.
+        ground_truth: the data set in COCO's format, JSON ready.
+        box_results: the detections' boxes in COCO's result format, JSON ready.
+        mask_results: the detections' masks likewise.
+        agnostic_results: the class-agnostic boxes likewise, all of category 1.
+    """
+
+    measures: Nested
+    per_class: dict[str, dict[str, float]]
+    probes: ProbeSet
+    ground_truth: dict[str, Any] = field(repr=False)
+    box_results: list[dict[str, Any]] = field(repr=False)
+    mask_results: list[dict[str, Any]] = field(repr=False)
+    agnostic_results: list[dict[str, Any]] = field(repr=False)
+
+
+class Evaluator:
+    """Takes in one picture's answers at a time and works out every measure at the end.
+
+    Args:
+        class_names: names of the labels 1, 2, ...
+        probe_seed: the seed of the probes that will be added, kept with them.
+    """
+
+    def __init__(self, class_names, probe_seed: int = 0) -> None:
+        self._names = tuple(class_names)
+        self._seed = probe_seed
+        self._records = CocoRecords()
+        self._probes: list[ImageProbes] = []
+        self._hits = np.zeros(len(IOU_THRESHOLDS), np.int64)
+        self._hits50 = 0
+        self._refined: list[np.ndarray] = []
+        self._probabilities: list[np.ndarray] = []
+        self._overlaps: list[tuple[np.ndarray, ...]] = []  # IoU, boundary IoU, and both at the ceiling
+
+    def add(self, sample, probes: ImageProbes, measured) -> None:
+        """Adds one picture.
+
+        Args:
+            sample: the `Sample`.
+            probes: the boxes that were asked on it.
+            measured: the model's `Measured` for them, in pixels of the sample's picture.
+
+        Raises:
+            ValueError: if an answer's shape does not fit the probes and classes.
+        """
+        self._check(sample, probes, measured)
+        self._records.add(sample, measured)
+        self._probes.append(probes)
+
+        boxes = probes.mask_boxes
+        proposals, scores = measured.proposals, measured.proposal_scores
+        self._hits += recalled(proposals, scores, boxes, most=PROPOSALS)
+        self._hits50 += int(recalled(proposals, scores, boxes, thresholds=[0.5])[0])
+
+        jittered = np.flatnonzero(probes.kind == JITTERED)
+        if len(jittered):
+            refined = np.asarray(measured.refined_boxes)[jittered, probes.labels[jittered]]
+            self._refined.append(aligned_iou(refined, np.asarray(sample.boxes)[probes.owner[jittered]]))
+        probabilities = np.asarray(measured.class_probs, np.float32)
+        self._probabilities.append(probabilities.reshape(-1, len(self._names) + 1))
+
+        if len(boxes):
+            masks, truth = np.asarray(measured.mask_probs), np.asarray(sample.masks)[probes.mask_owner]
+            channel = np.asarray(sample.labels)[probes.mask_owner] - 1
+            overlaps = mask_overlaps(masks[np.arange(len(boxes)), :, :, channel], boxes, truth)
+            self._overlaps.append(overlaps + mask_ceiling(sample, probes, masks.shape[1]))
+
+    def result(self, tide: bool = True) -> Evaluation:
+        """Works out every measure of the pictures added so far.
+
+        Args:
+            tide: also the TIDE split of errors.
+
+        Returns:
+            The `Evaluation`.
+        """
+        if not self._probes:
+            raise ValueError("No picture was added: there is nothing to measure.")
+        truth = self._records.ground_truth(self._names)
+        boxes, masks, agnostic_boxes = self._records.results()
+        index = coco_index(truth)
+        runs = {"bbox": match(index, boxes, "bbox"), "mask": match(index, masks, "segm")}
+        one_class = match(coco_index(agnostic(truth)), agnostic_boxes, "bbox", ranges=False)
+
+        found = self._isolated()
+        found["bbox"] |= average_precision(runs["bbox"])
+        found["bbox"]["class_agnostic_ap"] = average_precision(one_class)["ap"]
+        found["mask"] |= average_precision(runs["mask"])
+        if tide:
+            for task, run in runs.items():
+                found[task] |= {f"tide_{error}": cost for error, cost in tide_errors(run).items()}
+        measures: Nested = {task: {} for task in TASKS}
+        for measure in MEASURES.values():  # in the table's order
+            if measure.name in found[measure.task]:
+                measures[measure.task][measure.name] = float(found[measure.task][measure.name])
+        probes = ProbeSet(self._seed, tuple(self._probes))
+        return Evaluation(measures, self._by_class(runs), probes, truth, boxes, masks, agnostic_boxes)
+
+    def _isolated(self) -> Nested:
+        labels, probabilities = self._labels_and_probabilities()
+        refined = np.concatenate([np.zeros(0), *self._refined])
+        columns = zip(*self._overlaps, strict=True) if self._overlaps else [(np.zeros(0),)] * 4
+        iou, boundary, ceiling, boundary_ceiling = (np.concatenate(column) for column in columns)
+        limits = mask_measures(ceiling, boundary_ceiling)
+        objects = len(iou)
+        recall = self._hits / objects if objects else np.full(len(self._hits), math.nan)
+        return {
+            "proposal": {"ar100": recall.mean(), "recall50": self._hits50 / objects if objects else math.nan},
+            "bbox": {"refined_iou": refined.mean() if len(refined) else math.nan},
+            "class": class_measures(probabilities, labels),
+            "mask": mask_measures(iou, boundary)
+            | {"iou_ceiling": limits["iou"], "boundary_iou_ceiling": limits["boundary_iou"]},
+        }
+
+    def _by_class(self, runs) -> dict[str, dict[str, float]]:
+        labels, probabilities = self._labels_and_probabilities()
+        right = np.nan_to_num(probabilities, nan=0.0).argmax(axis=1) == labels
+        accuracy = recall_by_class(right, labels)
+        table = {}
+        for i, name in enumerate(self._names):
+            row = {"objects": float(self._records.objects_of(i + 1))}
+            for task, run in runs.items():
+                precision = average_precision(run, category=i)
+                row |= {f"{task}_{key}": precision[key] for key in ("ap", "ap50", "ap75")}
+            table[name] = row | {"class_accuracy": accuracy.get(i + 1, math.nan)}
+        return table
+
+    def _labels_and_probabilities(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.concatenate([p.labels for p in self._probes]), np.concatenate(self._probabilities)
+
+    def _check(self, sample, probes, measured) -> None:
+        classes, boxes, masks = len(self._names) + 1, len(probes.boxes), len(probes.mask_boxes)
+        side = np.shape(measured.mask_probs)[1] if np.ndim(measured.mask_probs) > 1 else 0
+        expected = {
+            "class_probs": (boxes, classes),
+            "refined_boxes": (boxes, classes, 4),
+            "mask_probs": (masks, side, side, classes - 1),
+        }
+        for name, shape in expected.items():
+            found = np.shape(getattr(measured, name))
+            if shape[0] and found != shape:
+                raise ValueError(
+                    f"{sample.name}: the model's {name} has shape {found}, expected {shape} for {boxes} "
+                    f"probe boxes, {masks} mask boxes and {classes - 1} classes. Answer every box, in order."
+                )

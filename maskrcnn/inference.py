@@ -1,0 +1,236 @@
+"""Pictures in, detections out: the graph, and NumPy on either side of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from maskrcnn import detection
+from maskrcnn.data.resize import resized_size
+from maskrcnn.forward import Forward
+from maskrcnn.masks import paste_masks
+from maskrcnn.pictures import fit
+
+
+@dataclasses.dataclass(frozen=True)
+class Detections:
+    """What was found in one picture, best first, in its own pixels.
+
+    Attributes:
+        boxes: (N, 4) float32 xyxy.
+        labels: (N,) int32, from 1: positions in the config's `class_names`.
+        scores: (N,) float32.
+        masks: (N, H, W) bool.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    masks: np.ndarray
+
+    def __len__(self):
+        return len(self.scores)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What a model answers about one picture and a set of boxes given with it, in the picture's pixels.
+
+    Attributes:
+        proposals: (P, 4) float32 xyxy, best first; proposal_scores: (P,) float32 in [0, 1].
+        detections: Detections above the config's `detection_min_score`.
+        agnostic_boxes: (A, 4), agnostic_scores: (A,): detections whatever their class.
+        class_probs: (K, C + 1) of the given boxes, background first.
+        refined_boxes: (K, C + 1, 4): where each class would move the given boxes.
+        mask_probs: (M, 28, 28, C) of the given mask boxes; channel c is label c + 1.
+    """
+
+    proposals: np.ndarray
+    proposal_scores: np.ndarray
+    detections: Detections
+    agnostic_boxes: np.ndarray
+    agnostic_scores: np.ndarray
+    class_probs: np.ndarray
+    refined_boxes: np.ndarray
+    mask_probs: np.ndarray
+
+
+class Inference:
+    """Detection with one model; keeps its compiled graphs."""
+
+    def __init__(self, model):
+        self._parts = lambda: (model.network, model.config)
+        self._detect_graph = None
+        self._measure_graph = None
+
+    def detections(self, forward: Forward, min_score=None, max_detections=None) -> dict:
+        """Detections of a batch as padded tensors: boxes, scores, labels, count, and masks (flat)."""
+        config = forward.config
+        probs, boxes = detection.second_stage(forward, forward.proposals())
+        boxes, scores, labels, count = detection.detect_boxes(
+            forward,
+            probs,
+            boxes,
+            config.detection_min_score if min_score is None else min_score,
+            config.detections_per_image if max_detections is None else max_detections,
+        )
+        masks = detection.detect_masks(forward, boxes, labels, count)
+        return {"boxes": boxes, "scores": scores, "labels": labels, "count": count, "mask_probs": masks}
+
+    def detect(self, image, score_threshold, max_detections):
+        if isinstance(image, list | tuple):
+            return [self.detect(one, score_threshold, max_detections) for one in image]
+        network, config = self._parts()
+        picture = as_float(image)
+        if self._detect_graph is None:
+            self._detect_graph = tf.function(self._detect, reduce_retracing=True)
+        size = resized_size(*picture.shape[:2], config.min_size, config.max_size)
+        found = self._detect_graph(
+            picture,
+            tf.constant(size),
+            tf.constant(config.detection_min_score if score_threshold is None else score_threshold, tf.float32),
+            config.detections_per_image if max_detections is None else int(max_detections),
+        )
+        found = {name: value.numpy() for name, value in found.items()}
+        return _collect(found, 0, found["mask_probs"][: found["count"][0]], picture.shape[:2])
+
+    def _detect(self, image, size, min_score, max_detections):
+        network, config = self._parts()
+        padded, size = fit(image, size, config.size_divisor), tf.cast(size, tf.float32)
+        forward = Forward(network, config, padded[None], size[None])
+        found = self.detections(forward, min_score, max_detections)
+        original = tf.cast(tf.shape(image)[:2], tf.float32)
+        return found | {"boxes": found["boxes"] * _tile(original / size)}
+
+    def measure(self, images, boxes, mask_boxes):
+        """Proposals, detections, and the answers about given boxes, from one pass of the backbone.
+
+        Args:
+            images: B pictures as in `detect`.
+            boxes: B arrays (K_i, 4) float xyxy in each picture's pixels, for the box head.
+            mask_boxes: B arrays (M_i, 4), for the mask head.
+
+        Returns:
+            A list of B Measured.
+        """
+        _, config = self._parts()
+        pictures = [as_float(image) for image in images]
+        sizes = np.array([resized_size(*p.shape[:2], config.min_size, config.max_size) for p in pictures])
+        fitted = [fit(p, size, config.size_divisor).numpy() for p, size in zip(pictures, sizes, strict=True)]
+        batch = np.zeros((len(images), *np.max([f.shape[:2] for f in fitted], axis=0), 3), "float32")
+        for canvas, padded in zip(batch, fitted, strict=True):
+            canvas[: padded.shape[0], : padded.shape[1]] = padded
+        factors = np.array([_tile(size / picture.shape[:2]) for picture, size in zip(pictures, sizes, strict=True)])
+        if self._measure_graph is None:
+            self._measure_graph = tf.function(
+                self._measure,
+                input_signature=[
+                    tf.TensorSpec((None, None, None, 3)),
+                    tf.TensorSpec((None, 2)),
+                    tf.TensorSpec((None, None, 4)),
+                    tf.TensorSpec((None, 4)),
+                    tf.TensorSpec((None,), tf.int32),
+                ],
+            )
+        masks_of = [len(m) for m in mask_boxes]
+        found = self._measure_graph(
+            batch,
+            sizes.astype("float32"),
+            _pad_boxes([np.asarray(b).reshape(-1, 4) * f for b, f in zip(boxes, factors, strict=True)]),
+            np.concatenate([np.asarray(m).reshape(-1, 4) * f for m, f in zip(mask_boxes, factors, strict=True)]).astype(
+                "float32"
+            ),
+            np.repeat(np.arange(len(images)), masks_of).astype("int32"),
+        )
+        found = {name: value.numpy() for name, value in found.items()}
+        result = []
+        detected = np.split(found["mask_probs"], np.cumsum(found["count"])[:-1])
+        probed = np.split(found["probe_masks"], np.cumsum(masks_of)[:-1])
+        for i, factor in enumerate(factors):
+            back = (1.0 / factor).astype("float32")
+            proposals, agnostic, given = found["proposal_count"][i], found["agnostic_count"][i], len(boxes[i])
+            one = found | {"boxes": found["boxes"] * back}
+            result.append(
+                Measured(
+                    found["proposals"][i, :proposals] * back,
+                    found["proposal_scores"][i, :proposals],
+                    _collect(one, i, detected[i], pictures[i].shape[:2]),
+                    found["agnostic_boxes"][i, :agnostic] * back,
+                    found["agnostic_scores"][i, :agnostic],
+                    found["class_probs"][i, :given],
+                    found["refined_boxes"][i, :given] * back,
+                    probed[i],
+                )
+            )
+        return result
+
+    def _measure(self, images, sizes, boxes, mask_boxes, mask_picture):
+        network, config = self._parts()
+        forward = Forward(network, config, images, sizes)
+        proposals = forward.proposals()
+        probs, refined = detection.second_stage(forward, proposals)
+        limits = (config.detection_min_score, config.detections_per_image)
+        found, scores, labels, count = detection.detect_boxes(forward, probs, refined, *limits)
+        agnostic, agnostic_scores, agnostic_count = detection.detect_class_agnostic(forward, probs, refined, *limits)
+        logits, deltas = forward.classify(boxes)
+        return {
+            "proposals": proposals[0],
+            "proposal_scores": proposals[1],
+            "proposal_count": proposals[2],
+            "boxes": found,
+            "scores": scores,
+            "labels": labels,
+            "count": count,
+            "mask_probs": detection.detect_masks(forward, found, labels, count),
+            "agnostic_boxes": agnostic,
+            "agnostic_scores": agnostic_scores,
+            "agnostic_count": agnostic_count,
+            "class_probs": tf.nn.softmax(logits),
+            "refined_boxes": detection.refine(forward, boxes, deltas),
+            "probe_masks": tf.sigmoid(forward.segment(mask_boxes, mask_picture)[..., 1:]),
+        }
+
+
+def as_float(image) -> np.ndarray:
+    """A picture (H, W, 3) as float32 in [0, 1].
+
+    Raises:
+        ValueError: for another shape, type or range.
+    """
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3 or not image.size:
+        raise ValueError(f"a picture has the shape (H, W, 3), RGB; found {image.shape}")
+    if image.dtype == np.uint8:
+        return image.astype("float32") / 255
+    if not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"a picture is uint8, or float in [0, 1]; found {image.dtype}")
+    if not np.isfinite(image).all() or image.min() < 0 or image.max() > 1:
+        raise ValueError(f"a float picture lies in [0, 1]; found {image.min():g} to {image.max():g}")
+    return image.astype("float32")
+
+
+def _tile(factor_yx):
+    """(y, x) to a factor for xyxy boxes."""
+    return tf.gather(factor_yx, [1, 0, 1, 0]) if tf.is_tensor(factor_yx) else np.asarray(factor_yx)[[1, 0, 1, 0]]
+
+
+def _pad_boxes(boxes) -> np.ndarray:
+    """Ragged boxes to (B, longest, 4) float32; the empty slots hold a box of one pixel."""
+    padded = np.tile(np.float32([0, 0, 1, 1]), (len(boxes), max(1, max(map(len, boxes))), 1))
+    for canvas, these in zip(padded, boxes, strict=True):
+        canvas[: len(these)] = these
+    return padded
+
+
+def _collect(found, index, mask_probs, size) -> Detections:
+    """The detections of picture `index` of a batch; `size` is its (height, width)."""
+    count = found["count"][index]
+    boxes = found["boxes"][index, :count].astype("float32")
+    return Detections(
+        boxes,
+        found["labels"][index, :count],
+        found["scores"][index, :count],
+        paste_masks(mask_probs, boxes, *size) > 0.5,
+    )

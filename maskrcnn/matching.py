@@ -1,0 +1,41 @@
+"""Which object an anchor or a region stands for."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from maskrcnn import boxes as box_ops
+
+POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
+CROWD_IOU = 1e-3  # from here on a box touches a crowd, which may hide objects: it is no negative
+
+
+def match(candidates, objects, valid, crowd, positive_iou, negative_iou, keep_best: bool):
+    """Match each candidate box to the object that it overlaps most.
+
+    Args:
+        candidates: (B, N, 4) float32 xyxy.
+        objects: (B, G, 4) float32 xyxy.
+        valid: (B, G) bool, false for padding and crowds.
+        crowd: (B, G) bool.
+        positive_iou: from here on a candidate is positive.
+        negative_iou: below it a candidate is negative; between the two it is ignored.
+        keep_best: for each object, its best candidates (all of them, where they tie) are positive
+            whatever their IoU. Each keeps the object that it overlaps most itself.
+
+    Returns:
+        labels (B, N) int32 of POSITIVE, NEGATIVE, IGNORED, and matched (B, N) int32, an index into
+        `objects` (0 where there is none).
+    """
+    overlaps = box_ops.iou(candidates, objects)
+    iou = tf.where(valid[:, None, :], overlaps, -1.0)
+    best = tf.reduce_max(iou, axis=-1)
+    matched = tf.argmax(iou, axis=-1, output_type=tf.int32)
+    positive = best >= positive_iou
+    if keep_best:
+        best_of_object = tf.reduce_max(iou, axis=1, keepdims=True)
+        positive |= tf.reduce_any((iou == best_of_object) & (best_of_object > 0), axis=-1)
+    on_crowd = tf.reduce_any(tf.where(crowd[:, None, :], overlaps, 0.0) >= CROWD_IOU, axis=-1)
+    negative = (best < negative_iou) & ~on_crowd
+    labels = tf.where(positive, POSITIVE, tf.where(negative, NEGATIVE, IGNORED))
+    return labels, matched

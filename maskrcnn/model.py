@@ -1,0 +1,175 @@
+"""Mask R-CNN as a keras.Model: it trains with `fit` and detects with `detect`."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from maskrcnn import losses as loss_ops
+from maskrcnn.config import MaskRCNNConfig
+from maskrcnn.data.pipeline import batches
+from maskrcnn.forward import Forward, training_answers
+from maskrcnn.inference import Inference
+from maskrcnn.network import build_network
+
+
+@keras.saving.register_keras_serializable("maskrcnn")
+class MaskRCNN(keras.Model):
+    """Mask R-CNN with a feature pyramid (He et al. 2017).
+
+    Everything that has weights is `network`, one Functional model in four named parts; this class adds
+    proposals, sampling, the losses and detection around it.
+
+    ```python
+    model = MaskRCNN(MaskRCNNConfig(class_names=("balloon",), backbone="mobilenet"))
+    model.compile(keras.optimizers.SGD(0.005, momentum=0.9))
+    model.fit(maskrcnn.data.load_via("balloon/train"), batch_size=2, epochs=10)
+    found = model.detect(picture)
+    ```
+
+    Args:
+        config: a MaskRCNNConfig.
+        network: a network of the same parts to use instead of a new one, for example a pruned one.
+    """
+
+    def __init__(self, config: MaskRCNNConfig, network: keras.Model | None = None, **kwargs):
+        # Boxes are in pixels, which do not fit into half precision; the parts have policies of their own.
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.config = config
+        self.network = build_network(config) if network is None else network
+        self.supports_jit = False  # training has as many masks as there are positives
+        self.loss_weights = {
+            name: self.add_weight(shape=(), initializer="ones", trainable=False, name=f"weight_of_{name}")
+            for name in loss_ops.NAMES
+        }
+        self._loss_means = {name: keras.metrics.Mean(name=name) for name in ("loss", *loss_ops.NAMES)}
+        self._inference = Inference(self)
+        self.built = True
+
+    # Training
+
+    def compile(self, optimizer="sgd", **kwargs):
+        """Like keras.Model.compile; the losses are Mask R-CNN's own. Scales the loss under mixed_float16."""
+        if "loss" in kwargs:
+            raise ValueError("MaskRCNN has its own five losses: weigh them by model.loss_weights[name].assign(...)")
+        optimizer = keras.optimizers.get(optimizer)
+        halved = any(layer.dtype_policy.name == "mixed_float16" for layer in self.network._flatten_layers())
+        if halved and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def fit(self, x=None, *args, batch_size=None, validation_data=None, augment="none", **kwargs):
+        """Like keras.Model.fit; `x` and `validation_data` may also be a `maskrcnn.data` dataset.
+
+        Args:
+            x: a maskrcnn.data Dataset, or a tf.data.Dataset of training batches.
+            batch_size: of a Dataset; 2 if None.
+            validation_data: likewise.
+            augment: of a Dataset, see `maskrcnn.data.batches`.
+
+        Returns:
+            keras.callbacks.History, with "loss" and the five losses.
+        """
+        size = batch_size or 2
+        if _is_dataset(x):
+            steps = max(1, len(x) // size)
+            x = batches(
+                x, self.config, size, seed=self.config.seed, augment=augment,
+                epoch=lambda: int(self.optimizer.iterations) // steps,
+            )
+        if _is_dataset(validation_data):
+            validation_data = batches(validation_data, self.config, size, training=False)
+        return super().fit(x, *args, validation_data=validation_data, **kwargs)
+
+    @property
+    def step(self):
+        """Updates made so far: what the samplers draw from."""
+        optimizer = getattr(self, "optimizer", None)
+        return tf.constant(0) if optimizer is None else tf.cast(optimizer.iterations.value, tf.int32)
+
+    def call(self, inputs, training=False):
+        """With objects in `inputs` (a training batch): the answers beside their targets. Without: detections.
+
+        Args:
+            inputs: a dict; `image` and `image_size`, and for training the other keys of a batch.
+            training: whether batch norm trains.
+        """
+        forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training)
+        if "boxes" in inputs:
+            return training_answers(forward, inputs, self.step)
+        return self._inference.detections(forward)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The weighted sum of the five losses and the network's regularisers; each is tracked by its name."""
+        values = loss_ops.all_losses(y_pred, self.config.huber_delta)
+        total = tf.add_n([self.loss_weights[name] * values[name] for name in loss_ops.NAMES])
+        if self.losses:
+            total += tf.add_n(self.losses)
+        for name, value in {"loss": total, **values}.items():
+            self._loss_means[name].update_state(value)
+        return total
+
+    def task_losses(self, batch, training=False):
+        """The loss of each task on a training batch: {"proposal", "bbox", "class", "mask"}, float32 scalars."""
+        values = loss_ops.all_losses(self(batch, training=training), self.config.huber_delta)
+        return {task: tf.add_n([values[name] for name in names]) for task, names in loss_ops.TASKS.items()}
+
+    @property
+    def metrics(self):
+        return list(self._loss_means.values())
+
+    # Detection
+
+    def detect(self, image, score_threshold=None, max_detections=None):
+        """Find the objects of one picture, or of each of a list of pictures.
+
+        Args:
+            image: (H, W, 3) RGB, uint8 or float in [0, 1]; or a list of such, of any sizes.
+            score_threshold: only scores above it; the config's `detection_min_score` if None.
+            max_detections: at most; the config's `detections_per_image` if None.
+
+        Returns:
+            Detections, best first, in pixels of the picture as given; or a list of them.
+
+        Raises:
+            ValueError: for a picture of another shape, type or range.
+        """
+        return self._inference.detect(image, score_threshold, max_detections)
+
+    def measure(self, images, boxes, mask_boxes):
+        """All that evaluation needs, from one pass of the backbone. See `Inference.measure`."""
+        return self._inference.measure(images, boxes, mask_boxes)
+
+    # Saving
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "config": self.config.get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(MaskRCNNConfig(**config["config"]), network=network, name=config["name"])
+
+    def input_shapes(self, image_size, rois: int, detections: int) -> dict:
+        """Shapes of the network's inputs for one picture, for counting.
+
+        Args:
+            image_size: (height, width) of the padded picture.
+            rois: regions that the box head reads; detections: that the mask head reads.
+        """
+        height, width = image_size
+        return {"image": (1, height, width, 3), "rois": (1, rois, 4), "mask_rois": (1, detections, 4)}
+
+
+def _is_dataset(x) -> bool:
+    return hasattr(x, "class_names") and hasattr(x, "__getitem__")
+
+
+def load(path) -> MaskRCNN:
+    """Read a model that `model.save(path)` wrote: weights, config, network and compiled optimizer."""
+    return keras.saving.load_model(path)

@@ -1,0 +1,51 @@
+"""From the RPN's answers to region proposals."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from maskrcnn import boxes as box_ops
+from maskrcnn.nms import grouped_nms
+
+
+def propose(logits, deltas, anchors, image_size, *, pre_nms, post_nms, nms_iou, min_side, static_shapes=False):
+    """The best boxes of each level, without near copies of one another. No gradient passes.
+
+    Args:
+        logits: a list with one (B, A_l) float32 tensor a level, objectness.
+        deltas: a list of (B, A_l, 4) float32.
+        anchors: a list of (A_l, 4) float32 xyxy.
+        image_size: (B, 2) float32, height and width of the pictures without padding.
+        pre_nms: kept by score on each level.
+        post_nms: kept over all levels after suppression within each level.
+        nms_iou, min_side: of the suppression; of the boxes, px.
+        static_shapes: see `grouped_nms`.
+
+    Returns:
+        boxes (B, post_nms, 4) float32 xyxy in the picture, scores (B, post_nms) in [0, 1] and count (B,) int32;
+        best first, zeros after the first `count`.
+    """
+    kept_boxes, kept_scores = [], []
+    for level, (level_logits, level_deltas, level_anchors) in enumerate(zip(logits, deltas, anchors, strict=True)):
+        size = tf.shape(level_logits)[1] if level_logits.shape[1] is None else level_logits.shape[1]
+        best = tf.minimum(pre_nms, size) if tf.is_tensor(size) else min(pre_nms, size)
+        scores, index = tf.math.top_k(level_logits, k=best)
+        boxes = box_ops.decode(
+            tf.gather(level_deltas, index, batch_dims=1), tf.gather(level_anchors, index)
+        )
+        boxes = box_ops.clip(boxes, image_size)
+        width, height = box_ops.sides(boxes)
+        # Positive, as the suppression asks, and unlike a sigmoid without ties among confident anchors.
+        scores = tf.where((width >= min_side) & (height >= min_side), tf.math.softplus(scores), 0.0)
+        of_level = tf.one_hot(level, len(logits), on_value=True, off_value=False)
+        kept_scores.append(tf.where(of_level[None, None], scores[..., None], 0.0))
+        kept_boxes.append(boxes)
+    boxes, scores, _, count = grouped_nms(
+        tf.concat(kept_boxes, axis=1)[:, :, None],
+        tf.concat(kept_scores, axis=1),
+        nms_iou,
+        post_nms,
+        min_score=0.0,
+        static_shapes=static_shapes,
+    )
+    return tf.stop_gradient(boxes), tf.stop_gradient(1.0 - tf.exp(-scores)), count

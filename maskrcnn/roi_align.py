@@ -1,0 +1,204 @@
+"""RoIAlign over a feature pyramid (He et al. 2017, section 3; Lin et al. 2017, equation 1)."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from maskrcnn import boxes as box_ops
+
+CANONICAL_LEVEL = 4  # a region of the canonical size is read from P4
+
+
+def level_of(boxes, canonical_size: float, lowest: int, highest: int):
+    """The pyramid level of each box (N, 4): (N,) int32 in [lowest, highest]."""
+    width, height = box_ops.sides(boxes)
+    side = tf.sqrt(tf.maximum(width * height, 0.0))
+    level = tf.floor(CANONICAL_LEVEL + tf.math.log(side / canonical_size) / tf.math.log(2.0) + 1e-6)
+    return tf.cast(tf.clip_by_value(level, lowest, highest), tf.int32)
+
+
+def _grid(boxes, scale, counts, aligned):
+    """First sample and step, in cells, along y and x: two (N, 2) tensors; `counts` is samples a side."""
+    scaled = boxes * scale - (0.5 if aligned else 0.0)
+    start = tf.stack([scaled[:, 1], scaled[:, 0]], axis=-1)
+    extent = tf.stack([scaled[:, 3], scaled[:, 2]], axis=-1) - start
+    if not aligned:
+        extent = tf.maximum(extent, 1.0)
+    step = extent / tf.cast(counts, tf.float32)
+    return start + step / 2, step
+
+
+def _pool(samples, size, sampling_ratio):
+    """Mean of the samples of each bin: (N, size * rows, size * columns, C) to (N, size, size, C)."""
+    if isinstance(sampling_ratio, int):
+        return tf.nn.avg_pool2d(samples, sampling_ratio, sampling_ratio, "VALID") if sampling_ratio > 1 else samples
+    rows, columns = sampling_ratio
+    bins = tf.reshape(samples, (-1, size, rows, size, columns, samples.shape[-1]))
+    return tf.reduce_mean(bins, axis=(2, 4))
+
+
+def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
+    """RoIAlign on one map, by the fused crop operation: quick, but not for XLA.
+
+    The map is repeated by one cell at its edges, which is what RoIAlign's clamping means there; a
+    sample further out is zero.
+
+    Args:
+        feature: (B, h, w, C) of any number type.
+        boxes: (N, 4) float32 xyxy, px.
+        picture: (N,) int32, which of the B pictures.
+        scale: cells of the map a pixel; size, aligned: see `RoIAlign`.
+        sampling_ratio: samples a bin along each axis; also a pair of int32 tensors, rows and columns.
+
+    Returns:
+        (N, size, size, C) float32.
+    """
+    rows, columns = (sampling_ratio,) * 2 if isinstance(sampling_ratio, int) else sampling_ratio
+    counts = tf.stack([size * rows, size * columns])
+    first, step = _grid(boxes, scale, counts, aligned)
+    padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    limit = tf.cast(tf.shape(padded)[1:3] - 1, tf.float32)
+    begin = (first + 1.0) / limit
+    end = (first + step * tf.cast(counts - 1, tf.float32) + 1.0) / limit
+    samples = tf.image.crop_and_resize(padded, tf.concat([begin, end], axis=-1), picture, counts)
+    return _pool(samples, size, sampling_ratio)
+
+
+def _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligned):
+    """Which cells each bin reads, and how much of each: RoIAlign written as a sparse matrix.
+
+    Returns:
+        index and weight, (N * size * size, K) int32 and float32 with K = (2 * sampling_ratio)^2, into the rows
+        of all maps flattened one after another.
+    """
+    count = size * sampling_ratio
+    heights, widths = (tf.stack([tf.shape(f)[axis] for f in features]) for axis in (1, 2))
+    rows = heights * widths
+    before = tf.cumsum(rows * tf.shape(features[0])[0], exclusive=True)
+    start = tf.gather(before, level) + picture * tf.gather(rows, level)
+    scale = tf.gather(tf.constant(scales, tf.float32), level)[:, None]
+    first, step = _grid(boxes, scale, [count, count], aligned)
+
+    def along(axis, lengths):
+        """Lower and upper cell of each sample and their weights, (N, size, 2 * ratio) each."""
+        at = first[:, axis, None] + step[:, axis, None] * tf.range(count, dtype=tf.float32)
+        last = tf.cast(tf.gather(lengths, level), tf.float32)[:, None] - 1
+        inside = tf.cast((at >= -1) & (at <= last + 1), tf.float32) / sampling_ratio
+        at = tf.clip_by_value(at, 0.0, last)
+        low = tf.floor(at)
+        cells = tf.stack([low, tf.minimum(low + 1, last)], axis=-1)
+        weights = tf.stack([low + 1 - at, at - low], axis=-1) * inside[..., None]
+        shape = (-1, size, 2 * sampling_ratio)
+        return tf.cast(tf.reshape(cells, shape), tf.int32), tf.reshape(weights, shape)
+
+    y, weight_y = along(0, heights)
+    x, weight_x = along(1, widths)
+    width = tf.gather(widths, level)[:, None, None, None, None]
+    index = start[:, None, None, None, None] + y[:, :, None, :, None] * width + x[:, None, :, None, :]
+    weight = weight_y[:, :, None, :, None] * weight_x[:, None, :, None, :]
+    entries = (2 * sampling_ratio) ** 2
+    return tf.reshape(index, (-1, entries)), tf.reshape(weight, (-1, entries))
+
+
+def align_by_crop(features, boxes, picture, level, scales, size, sampling_ratio, aligned):
+    """RoIAlign of each box on its level, from `align_one`; `level` (N,) int32 counts from 0.
+
+    The gradient of the fused crop operation is not used: on several CPU threads it loses updates where
+    regions overlap. Ours is exact, and the same in every run.
+    """
+
+    @tf.custom_gradient
+    def align(*features):
+        order, pieces = [], []
+        for index, (feature, scale) in enumerate(zip(features, scales, strict=True)):
+            members = tf.cast(tf.where(level == index)[:, 0], tf.int32)
+            order.append(members)
+            of_level = tf.gather(boxes, members), tf.gather(picture, members)
+            pieces.append(align_one(feature, *of_level, scale, size, sampling_ratio, aligned))
+
+        def backward(upstream):
+            index, weight = _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligned)
+            bins, entries = tf.shape(index)[0], index.shape[1]
+            sizes = [tf.reduce_prod(tf.shape(f)[:3]) for f in features]
+            matrix = tf.SparseTensor(
+                tf.cast(tf.stack([tf.repeat(tf.range(bins), entries), tf.reshape(index, (-1,))], axis=1), tf.int64),
+                tf.reshape(weight, (-1,)),
+                tf.cast(tf.stack([bins, tf.add_n(sizes)]), tf.int64),
+            )
+            upstream = tf.reshape(upstream, (bins, features[0].shape[-1]))
+            flat = tf.sparse.sparse_dense_matmul(matrix, upstream, adjoint_a=True)
+            parts = tf.split(flat, sizes)
+            return [tf.reshape(part, tf.shape(f)) for part, f in zip(parts, features, strict=True)]
+
+        return tf.dynamic_stitch(order, pieces), backward
+
+    return align(*features)
+
+
+def align_by_gather(features, boxes, picture, level, scales, size, sampling_ratio, aligned):
+    """The same from plain gathers over all levels at once: for XLA, export and other backends."""
+    channels = features[0].shape[-1]
+    index, weight = _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligned)
+    flat = tf.concat([tf.reshape(f, (-1, channels)) for f in features], axis=0)
+    terms = [tf.gather(flat, index[:, k]) * weight[:, k, None] for k in range(index.shape[1])]
+    return tf.reshape(tf.add_n(terms), (-1, size, size, channels))
+
+
+@keras.saving.register_keras_serializable("maskrcnn")
+class RoIAlign(keras.layers.Layer):
+    """Read a fixed-size piece of a feature pyramid for each region. No weights.
+
+    Called on `[P2, P3, ..., rois]`: maps (B, h_l, w_l, C) and regions (B, N, 4) float32 xyxy in pixels
+    of the picture; returns (B * N, size, size, C), regions of one picture side by side.
+
+    Args:
+        size: bins along each side.
+        strides: pixels a cell of each map.
+        canonical_size: side in px of the region that is read from P4.
+        sampling_ratio: samples a bin along each axis.
+        aligned: shift by half a cell, as detectron2 does; without it a region is at least a cell wide.
+        static_shapes: use plain gathers, which XLA compiles and LiteRT converts.
+    """
+
+    channel_rule = "keep"  # channel i of the result is channel i of each map
+
+    def __init__(
+        self, size, strides=(4, 8, 16, 32), canonical_size=224.0, sampling_ratio=2, aligned=True,
+        static_shapes=False, **kwargs,
+    ):
+        kwargs.setdefault("autocast", False)  # pixels do not fit into float16
+        super().__init__(**kwargs)
+        self.size = size
+        self.strides = tuple(strides)
+        self.canonical_size = canonical_size
+        self.sampling_ratio = sampling_ratio
+        self.aligned = aligned
+        self.static_shapes = static_shapes
+
+    def call(self, inputs):
+        *features, rois = inputs
+        count = tf.shape(rois)[1]
+        picture = tf.repeat(tf.range(tf.shape(rois)[0]), count)
+        return self.align(features, tf.reshape(rois, (-1, 4)), picture)
+
+    def align(self, features, boxes, picture):
+        """The same for boxes (N, 4), each of the picture `picture` (N,) int32: (N, size, size, C)."""
+        lowest = CANONICAL_LEVEL - 2
+        level = level_of(boxes, self.canonical_size, lowest, lowest + len(features) - 1) - lowest
+        scales = [1.0 / stride for stride in self.strides]
+        how = align_by_gather if self.static_shapes else align_by_crop
+        found = how(
+            [tf.cast(f, tf.float32) for f in features], tf.cast(boxes, tf.float32), picture, level, scales,
+            self.size, self.sampling_ratio, self.aligned,
+        )
+        return tf.ensure_shape(tf.cast(found, self.compute_dtype), (None, self.size, self.size, features[0].shape[-1]))
+
+    def compute_output_spec(self, inputs):
+        *features, rois = inputs
+        batch = None if None in rois.shape[:2] else rois.shape[0] * rois.shape[1]
+        return keras.KerasTensor((batch, self.size, self.size, features[0].shape[-1]), dtype=self.compute_dtype)
+
+    def get_config(self):
+        names = ("size", "strides", "canonical_size", "sampling_ratio", "aligned", "static_shapes")
+        return super().get_config() | {name: getattr(self, name) for name in names}

@@ -1,0 +1,154 @@
+"""Weights of torchvision's `maskrcnn_resnet50_fpn`: state-dict names to this network's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from maskrcnn.weights.report import WeightReport
+
+NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+PLAIN = {"weight": "kernel", "bias": "bias"}
+
+# Layers whose name does not follow from a rule.
+LAYERS = {
+    "backbone.body.conv1": "stem_conv",
+    "backbone.body.bn1": "stem_norm",
+    "rpn.head.conv.0.0": "rpn_conv",
+    "rpn.head.cls_logits": "rpn_class",
+    "rpn.head.bbox_pred": "rpn_bbox",
+    "roi_heads.box_head.fc6": "box_fc1",
+    "roi_heads.box_head.fc7": "box_fc2",
+    "roi_heads.box_predictor.cls_score": "mrcnn_class_logits",
+    "roi_heads.box_predictor.bbox_pred": "mrcnn_bbox",
+    "roi_heads.mask_predictor.conv5_mask": "mask_deconv",
+    "roi_heads.mask_predictor.mask_fcn_logits": "mrcnn_mask",
+}
+
+# Names that older checkpoints use, and the present ones.
+OLD_STYLE = (
+    (r"rpn\.head\.conv\.(weight|bias)$", r"rpn.head.conv.0.0.\1"),
+    (r"backbone\.fpn\.(inner|layer)_blocks\.(\d)\.(weight|bias)$", r"backbone.fpn.\1_blocks.\2.0.\3"),
+    (r"roi_heads\.mask_head\.mask_fcn([1-4])\.(weight|bias)$",
+     lambda m: f"roi_heads.mask_head.{int(m[1]) - 1}.0.{m[2]}"),
+)
+
+
+def present_name(key: str) -> str:
+    """A state-dict key in the present style, whichever style it came in."""
+    for pattern, replacement in OLD_STYLE:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def layer_of(key: str) -> tuple[str, str] | None:
+    """(layer, weight) of this network that the state-dict key `key` stands for; None if there is no such."""
+    stem, _, leaf = present_name(key).rpartition(".")
+    if match := re.fullmatch(r"backbone\.body\.layer(\d)\.(\d+)\.(conv|bn)(\d)", stem):
+        stage, block, kind, number = match.groups()
+        layer = f"res{int(stage) + 1}_{int(block) + 1}_{number}_{'conv' if kind == 'conv' else 'norm'}"
+    elif match := re.fullmatch(r"backbone\.body\.layer(\d)\.(\d+)\.downsample\.([01])", stem):
+        stage, block, kind = match.groups()
+        layer = f"res{int(stage) + 1}_{int(block) + 1}_shortcut_{'conv' if kind == '0' else 'norm'}"
+    elif match := re.fullmatch(r"backbone\.fpn\.(inner|layer)_blocks\.(\d)\.0", stem):
+        layer = f"fpn_{'lateral' if match[1] == 'inner' else 'output'}{int(match[2]) + 2}"
+    elif match := re.fullmatch(r"roi_heads\.mask_head\.(\d)\.0", stem):
+        layer = f"mask_conv{int(match[1]) + 1}"
+    else:
+        layer = LAYERS.get(stem)
+    weight = (NORM if layer and layer.endswith("_norm") else PLAIN).get(leaf)
+    return (layer, weight) if layer and weight else None
+
+
+def read_state(path) -> dict[str, np.ndarray]:
+    """The tensors of a .safetensors or a .pth file.
+
+    Raises:
+        ValueError: if the file is missing, of another kind, or its reader is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} is no file: give a .pth or .safetensors file, or a mapping of names to arrays")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.numpy import load_file
+
+            return load_file(path)
+        if path.suffix in (".pth", ".pt"):
+            import torch
+
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            return {key: value.numpy() for key, value in state.items()}
+    except ImportError as problem:
+        raise ValueError(f"{path}: reading it needs the package {problem.name}; install it, e.g. with pip") from problem
+    raise ValueError(f"{path}: expected .pth, .pt or .safetensors")
+
+
+def load_torchvision(model, state: Mapping | str | Path) -> WeightReport:
+    """Load the state dict of torchvision's `maskrcnn_resnet50_fpn` (or R101, same names) into `model`.
+
+    Args:
+        model: a MaskRCNN, its config from `MaskRCNNConfig.torchvision`.
+        state: a mapping of names to arrays, or the path of a .pth or .safetensors file. Old and new style names.
+
+    Returns:
+        A WeightReport. `num_batches_tracked` entries are not counted.
+
+    Raises:
+        ValueError: if a tensor's shape does not fit its place, or no tensor at all has a place. The model is
+            unchanged then.
+    """
+    if isinstance(state, str | Path):
+        state = read_state(state)
+    layers = {layer.name: layer for layer in model.network._flatten_layers(include_self=False)}
+    places = {
+        (name, variable.name): variable
+        for name, layer in layers.items()
+        if not hasattr(layer, "layers")
+        for variable in layer.variables
+    }
+    matched, unused, assignments = [], [], {}
+    for key, value in state.items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        place = layer_of(key)
+        if place not in places:
+            unused.append(key)
+            continue
+        variable = places[place]
+        value = _fit(key, np.asarray(value), variable, model.config)
+        matched.append(key)
+        assignments[place] = value
+    if not matched:
+        raise ValueError(
+            f"none of the {len(state)} tensors has a place in this model; expected names as in "
+            f"'backbone.body.conv1.weight', found {sorted(state)[:3]}"
+        )
+    for place, value in assignments.items():
+        places[place].assign(value)
+    missing = tuple(f"{layer}/{weight}" for layer, weight in places if (layer, weight) not in assignments)
+    return WeightReport(tuple(matched), tuple(unused), missing)
+
+
+def _fit(key, value, variable, config):
+    """The tensor `key` in the layout of its variable."""
+    if value.ndim == 4:
+        moved = value.transpose(2, 3, 1, 0)
+    elif value.ndim == 2:
+        moved = value.T
+        size = config.box_roi_size
+        if key.endswith("fc6.weight") and value.shape[1] % size**2 == 0:
+            # torch flattens (C, s, s), this network (s, s, C).
+            by_cell = value.reshape(value.shape[0], -1, size, size).transpose(2, 3, 1, 0)
+            moved = by_cell.reshape(value.shape[1], value.shape[0])
+    else:
+        moved = value
+    if moved.shape != tuple(variable.shape):
+        raise ValueError(
+            f"{key}: shape {value.shape} does not fit {variable.path}, which takes {tuple(variable.shape)} "
+            f"(found {moved.shape} in that layout): check class_names and the widths of the config"
+        )
+    return moved

@@ -2,8 +2,9 @@
 
 from maskrcnn import data, weights
 from maskrcnn.config import MaskRCNNConfig
+from maskrcnn.evaluation import evaluate
 from maskrcnn.inference import Detections, Measured
 from maskrcnn.masks import paste_masks
 from maskrcnn.model import MaskRCNN, load
 
-__all__ = ["Detections", "MaskRCNN", "MaskRCNNConfig", "Measured", "data", "load", "paste_masks", "weights"]
+__all__ = ["Detections", "MaskRCNN", "MaskRCNNConfig", "Measured", "data", "evaluate", "load", "paste_masks", "weights"]

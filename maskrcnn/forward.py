@@ -123,8 +123,11 @@ def training_answers(forward: Forward, batch, step, priorities=None):
 
 
 def _mask_answers(forward, batch, rois):
-    """Mask logits and targets of the positive regions, as many as there are."""
-    where = tf.cast(tf.where(rois["is_positive"]), tf.int32)
+    """Mask logits and targets of the positive regions, as many as there are; one of no weight if there are none."""
+    positive = rois["is_positive"]
+    # The gradient of a convolution over nothing is an error in TensorFlow.
+    stand_in = tf.scatter_nd([[0, 0]], [~tf.reduce_any(positive)], tf.shape(positive))
+    where = tf.cast(tf.where(positive | stand_in), tf.int32)
     boxes, picture = tf.gather_nd(rois["rois"], where), where[:, 0]
     logits = of_class(forward.segment(boxes, picture), tf.gather_nd(rois["labels"], where))
     matched = tf.gather_nd(rois["matched"], where)
@@ -132,4 +135,5 @@ def _mask_answers(forward, batch, rois):
     targets = target_ops.mask_targets(
         batch["masks"], batch["image_size"], boxes, picture, matched, size, forward.config
     )
-    return {"logits": logits, "targets": targets}
+    weights = tf.cast(tf.gather_nd(positive, where), tf.float32)
+    return {"logits": logits, "targets": targets, "weights": weights}

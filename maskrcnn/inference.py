@@ -62,7 +62,7 @@ class Inference:
 
     def __init__(self, model):
         self._parts = lambda: (model.network, model.config)
-        self._detect_graph = None
+        self._detect_graphs = {}
         self._measure_graph = None
 
     def detections(self, forward: Forward, min_score=None, max_detections=None) -> dict:
@@ -84,14 +84,16 @@ class Inference:
             return [self.detect(one, score_threshold, max_detections) for one in image]
         network, config = self._parts()
         picture = as_float(image)
-        if self._detect_graph is None:
-            self._detect_graph = tf.function(self._detect, reduce_retracing=True)
-        size = resized_size(*picture.shape[:2], config.min_size, config.max_size)
-        found = self._detect_graph(
+        limit = config.detections_per_image if max_detections is None else int(max_detections)
+        if limit not in self._detect_graphs:
+            self._detect_graphs[limit] = tf.function(
+                lambda image, size, min_score: self._detect(image, size, min_score, limit),
+                input_signature=[tf.TensorSpec((None, None, 3)), tf.TensorSpec((2,), tf.int32), tf.TensorSpec(())],
+            )
+        found = self._detect_graphs[limit](
             picture,
-            tf.constant(size),
-            tf.constant(config.detection_min_score if score_threshold is None else score_threshold, tf.float32),
-            config.detections_per_image if max_detections is None else int(max_detections),
+            resized_size(*picture.shape[:2], config.min_size, config.max_size),
+            config.detection_min_score if score_threshold is None else score_threshold,
         )
         found = {name: value.numpy() for name, value in found.items()}
         return _collect(found, 0, found["mask_probs"][: found["count"][0]], picture.shape[:2])
@@ -227,7 +229,8 @@ def _pad_boxes(boxes) -> np.ndarray:
 def _collect(found, index, mask_probs, size) -> Detections:
     """The detections of picture `index` of a batch; `size` is its (height, width)."""
     count = found["count"][index]
-    boxes = found["boxes"][index, :count].astype("float32")
+    # Scaling back may pass the edge by the last digit.
+    boxes = np.minimum(found["boxes"][index, :count].astype("float32"), _tile(np.float32(size)))
     return Detections(
         boxes,
         found["labels"][index, :count],

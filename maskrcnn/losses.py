@@ -59,14 +59,15 @@ def box_loss(deltas, targets, is_positive, is_sampled, delta):
     return _mean(loss, tf.cast(is_positive, tf.float32), tf.reduce_sum(tf.cast(is_sampled, tf.float32)))
 
 
-def mask_loss(logits, targets):
+def mask_loss(logits, targets, weights):
     """Binary cross-entropy of the true class's mask, mean over the positives' pixels.
 
     Args:
-        logits, targets: (P, h, w) float32.
+        logits, targets: (P, h, w) float32; weights: (P,) float32, 0 for a region that stands in for none.
     """
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
-    return _mean(entropy, 1.0, tf.cast(tf.size(entropy), tf.float32))
+    pixels = tf.cast(tf.shape(logits)[1] * tf.shape(logits)[2], tf.float32)
+    return _mean(entropy, weights[:, None, None], tf.reduce_sum(weights) * pixels)
 
 
 def all_losses(answers, delta) -> dict:
@@ -79,5 +80,5 @@ def all_losses(answers, delta) -> dict:
         ),
         "mrcnn_class_loss": class_loss(rois["logits"], rois["labels"], rois["is_sampled"]),
         "mrcnn_bbox_loss": box_loss(rois["answer"], rois["deltas"], rois["is_positive"], rois["is_sampled"], delta),
-        "mrcnn_mask_loss": mask_loss(masks["logits"], masks["targets"]),
+        "mrcnn_mask_loss": mask_loss(masks["logits"], masks["targets"], masks["weights"]),
     }

@@ -51,7 +51,7 @@ class MaskRCNN(keras.Model):
 
     def compile(self, optimizer="sgd", **kwargs):
         """Like keras.Model.compile; the losses are Mask R-CNN's own. Scales the loss under mixed_float16."""
-        if "loss" in kwargs:
+        if kwargs.get("loss") is not None:
             raise ValueError("MaskRCNN has its own five losses: weigh them by model.loss_weights[name].assign(...)")
         optimizer = keras.optimizers.get(optimizer)
         halved = any(layer.dtype_policy.name == "mixed_float16" for layer in self.network._flatten_layers())
@@ -80,6 +80,7 @@ class MaskRCNN(keras.Model):
             )
         if _is_dataset(validation_data):
             validation_data = batches(validation_data, self.config, size, training=False)
+        kwargs.setdefault("shuffle", False)  # the dataset has shuffled already
         return super().fit(x, *args, validation_data=validation_data, **kwargs)
 
     @property
@@ -154,6 +155,11 @@ class MaskRCNN(keras.Model):
     def from_config(cls, config):
         network = keras.saving.deserialize_keras_object(config["network"])
         return cls(MaskRCNNConfig(**config["config"]), network=network, name=config["name"])
+
+    def compile_from_config(self, config):
+        """Compile as the saved model was, its optimizer ready to receive the saved slots."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def input_shapes(self, image_size, rois: int, detections: int) -> dict:
         """Shapes of the network's inputs for one picture, for counting.

@@ -11,6 +11,15 @@ from .shapes_hard import Difficulty
 from .via import load_via
 
 __all__ = [
-    "Augmentation", "DataError", "Dataset", "Difficulty", "Sample", "batches", "load_coco", "load_labelme", "load_via",
-    "resized_size", "shapes",
+    "Augmentation",
+    "DataError",
+    "Dataset",
+    "Difficulty",
+    "Sample",
+    "batches",
+    "load_coco",
+    "load_labelme",
+    "load_via",
+    "resized_size",
+    "shapes",
 ]

@@ -1,9 +1,10 @@
 """Augmentation in step on picture, boxes and instance masks, without hidden state.
 
-All numbers of one picture's augmentation are drawn at once from (seed, epoch, index) by `draw`; so the order of
-workers cannot change them and a resumed run repeats them. Two halves use them:
+All numbers of one picture's augmentation are drawn at once from (seed, epoch, index) by `draw`; so the order
+of workers cannot change them and a resumed run repeats them. Two halves use them:
 
-- geometry (flip, scale jitter with crop) is slicing, done in NumPy on the stored pixels before resizing. Keras's
+- geometry (flip, scale jitter with crop) is slicing, done in NumPy on the stored pixels before resizing.
+Keras's
   layers would resample image and float masks, know no crop that keeps boxes right, and want padded batches.
 - colour goes through the `transform_images` methods of Keras's preprocessing layers, with the drawn values.
 """
@@ -29,8 +30,8 @@ class Augmentation:
 
     Attributes:
         flip: probability of a mirrored picture.
-        scale: (smallest, largest) factor on the resized picture. Above 1 the picture is cropped to 1/factor of each
-            side, so that the batch's size stays; below 1 it is shrunk.
+        scale: (smallest, largest) factor on the resized picture. Above 1 the picture is cropped to 1/factor
+            of each side, so that the batch's size stays; below 1 it is shrunk.
         brightness: largest shift of the values, of 1.
         contrast, saturation: largest relative change.
         least_visible: an object with a smaller share of its mask left by the crop is dropped.
@@ -79,12 +80,18 @@ class Draw(NamedTuple):
 
 def draw(augmentation: Augmentation, seed: int, epoch: int, index: int) -> Draw:
     """Draws from (seed, epoch, index) and nothing else."""
-    u = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch, index]))).random(5 + 2 * _CROP_TRIES)
+    u = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch, index]))).random(
+        5 + 2 * _CROP_TRIES
+    )
     low, high = augmentation.scale
     spread = np.array([augmentation.brightness, augmentation.contrast, augmentation.saturation])
     colour = (2 * u[2:5] - 1) * spread + (0.0, 1.0, 1.0)
-    return Draw(bool(u[0] < augmentation.flip), low + (high - low) * u[1], u[5:].reshape(-1, 2),
-                colour.astype(np.float32))
+    return Draw(
+        bool(u[0] < augmentation.flip),
+        low + (high - low) * u[1],
+        u[5:].reshape(-1, 2),
+        colour.astype(np.float32),
+    )
 
 
 def geometry(sample: Sample, augmentation: Augmentation, drawn: Draw) -> tuple[Sample, float]:
@@ -111,8 +118,9 @@ def flipped(sample: Sample) -> Sample:
 def cropped(sample: Sample, window: tuple[int, int, int, int], least_visible: float = 0.3) -> Sample:
     """The part of a picture in `window` (y0, x0, y1, x1), px.
 
-    Objects with less than `least_visible` of their mask, or no pixel, inside are dropped. A box whose object is cut is
-    measured from its mask; one whose object is whole keeps its annotated extent. Areas shrink with the masks.
+    Objects with less than `least_visible` of their mask, or no pixel, inside are dropped. A box whose object
+    is cut is measured from its mask; one whose object is whole keeps its annotated extent. Areas shrink with
+    the masks.
     """
     y0, x0, y1, x1 = window
     masks = sample.masks[:, y0:y1, x0:x1]
@@ -122,8 +130,15 @@ def cropped(sample: Sample, window: tuple[int, int, int, int], least_visible: fl
     moved = sample.boxes[kept] - np.array([x0, y0, x0, y0], np.float32)
     moved = np.clip(moved, 0, np.array([x1 - x0, y1 - y0] * 2, np.float32))
     boxes = np.where(cut[:, None], mask_boxes(masks), moved).astype(np.float32)
-    return replace(sample, image=sample.image[y0:y1, x0:x1], boxes=boxes, labels=sample.labels[kept], masks=masks,
-                   crowd=sample.crowd[kept], areas=sample.areas[kept] * left[kept] / np.maximum(full[kept], 1))
+    return replace(
+        sample,
+        image=sample.image[y0:y1, x0:x1],
+        boxes=boxes,
+        labels=sample.labels[kept],
+        masks=masks,
+        crowd=sample.crowd[kept],
+        areas=sample.areas[kept] * left[kept] / np.maximum(full[kept], 1),
+    )
 
 
 def _cropped_with_objects(sample: Sample, augmentation: Augmentation, drawn: Draw) -> Sample:

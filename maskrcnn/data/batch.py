@@ -9,8 +9,8 @@
 | masks | (B, G, H, W) | uint8 | 0 or 1, the size of `image` |
 | crowd | (B, G) | bool | the annotation covers a group |
 
-H and W are the batch's largest, multiples of `config.size_divisor`; G is its largest number of objects, at least 1
-and at most `config.max_instances` (the objects with the largest boxes are kept, in their order).
+H and W are the batch's largest, multiples of `config.size_divisor`; G is its largest number of objects, at
+least 1 and at most `config.max_instances` (the objects with the largest boxes are kept, in their order).
 """
 
 from __future__ import annotations
@@ -52,13 +52,15 @@ def example(sample: Sample, config: Any, shrink: float = 1.0) -> Example:
         config: has `min_size`, `max_size`, `max_instances`.
         shrink: further factor on the size, in (0, 1] (scale jitter).
     """
-    old = sample.image.shape[:2]
-    new = resized_size(*old, config.min_size, config.max_size)
+    height, width = sample.image.shape[:2]
+    old, new = (height, width), resized_size(height, width, config.min_size, config.max_size)
     if shrink != 1.0:
         new = max(1, int(new[0] * shrink)), max(1, int(new[1] * shrink))
     kept = _largest(sample.boxes, config.max_instances)
     masks = sample.masks if kept is None else sample.masks[kept]
-    boxes, labels, crowd = (a if kept is None else a[kept] for a in (sample.boxes, sample.labels, sample.crowd))
+    boxes, labels, crowd = (
+        a if kept is None else a[kept] for a in (sample.boxes, sample.labels, sample.crowd)
+    )
     return Example(
         sample.image,
         np.array(new, np.int32),

@@ -19,7 +19,8 @@ def load_coco(
 ) -> Dataset:
     """Pictures with COCO instance annotations: polygons, run-length masks (both kinds), crowds.
 
-    Pictures without objects are kept. Boxes are the annotations' `bbox`; where one is absent, the outline's extent.
+    Pictures without objects are kept. Boxes are the annotations' `bbox`; where one is absent, the outline's
+    extent.
 
     Args:
         annotations: the instances JSON file.
@@ -38,7 +39,9 @@ def load_coco(
     path, folder = Path(annotations), Path(images)
     content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in _LISTS):
-        raise DataError(f"{path}: not a COCO instances file; expected an object with the lists {', '.join(_LISTS)}.")
+        raise DataError(
+            f"{path}: not a COCO instances file; expected an object with the lists {', '.join(_LISTS)}."
+        )
     checks = Checks(strict)
     labels, names = _labels(content["categories"], class_names, path)
 
@@ -66,14 +69,18 @@ def load_coco(
 _LISTS = ("images", "annotations", "categories")
 
 
-def _labels(categories: list[Any], class_names: Sequence[str] | None, path: Path) -> tuple[dict[Any, int], list[str]]:
+def _labels(
+    categories: list[Any], class_names: Sequence[str] | None, path: Path
+) -> tuple[dict[Any, int], list[str]]:
     """Category id -> label (0: not wanted), and the class names in the order of labels."""
     by_id: dict[Any, str] = {}
     for category in categories:
         if not isinstance(category, dict) or "id" not in category or "name" not in category:
             raise DataError(f"{path}: category {category!r} needs id and name.")
         if category["id"] in by_id:
-            raise DataError(f"{path}: category id {category['id']} occurs twice; give each its own.", "duplicate id")
+            raise DataError(
+                f"{path}: category id {category['id']} occurs twice; give each its own.", "duplicate id"
+            )
         by_id[category["id"]] = str(category["name"])
     all_names = positions([by_id[i] for i in sorted(by_id)], path)
     if class_names is None:
@@ -81,8 +88,11 @@ def _labels(categories: list[Any], class_names: Sequence[str] | None, path: Path
     wanted = positions(class_names, path)
     unknown = [name for name in wanted if name not in all_names]
     if unknown:
-        raise DataError(f"{path}: class_names asks for {unknown}, which are not among its categories "
-                        f"{list(all_names)}. Correct class_names.", "unknown category")
+        raise DataError(
+            f"{path}: class_names asks for {unknown}, which are not among its categories "
+            f"{list(all_names)}. Correct class_names.",
+            "unknown category",
+        )
     return {i: wanted.get(name, 0) for i, name in by_id.items()}, list(wanted)
 
 
@@ -90,12 +100,16 @@ def _picture(entry: Any, seen: set[Any], path: Path, folder: Path, checks: Check
     if not isinstance(entry, dict) or "id" not in entry or "file_name" not in entry:
         raise DataError(f"{path}: image {str(entry)[:80]} needs id and file_name.")
     if entry["id"] in seen:
-        raise DataError(f"{path}: image id {entry['id']} ({entry['file_name']}) occurs twice; give each picture its "
-                        "own.", "duplicate id")
+        raise DataError(
+            f"{path}: image id {entry['id']} ({entry['file_name']}) occurs twice; give each picture its own.",
+            "duplicate id",
+        )
     seen.add(entry["id"])
     stated = None
     if entry.get("height") is not None and entry.get("width") is not None:
-        height, width = numbers([entry["height"], entry["width"]], f"{path}, image {entry['id']} (height, width)")
+        height, width = numbers(
+            [entry["height"], entry["width"]], f"{path}, image {entry['id']} (height, width)"
+        )
         stated = int(height), int(width)
     size = checks.size(folder / entry["file_name"], path, stated)
     if size is None:
@@ -112,16 +126,24 @@ def _region(
     where = f"{path}, annotation {entry.get('id', f'number {number}')}"
     if "id" in entry:
         if entry["id"] in taken:
-            raise DataError(f"{where}: this annotation id occurs twice; give each annotation its own.", "duplicate id")
+            raise DataError(
+                f"{where}: this annotation id occurs twice; give each annotation its own.", "duplicate id"
+            )
         taken.add(entry["id"])
     if entry["image_id"] not in pictures:
-        raise DataError(f"{where}: image_id {entry['image_id']} is not among the images. Add the image or remove the "
-                        "annotation.", "unknown image")
+        raise DataError(
+            f"{where}: image_id {entry['image_id']} is not among the images. Add the image or remove the "
+            "annotation.",
+            "unknown image",
+        )
     picture = pictures[entry["image_id"]]
     where += f" ({picture.name})"
     if entry["category_id"] not in labels:
-        raise DataError(f"{where}: unknown category id {entry['category_id']}; the file has {sorted(labels)}. Correct "
-                        "it, or add the category.", "unknown category")
+        raise DataError(
+            f"{where}: unknown category id {entry['category_id']}; the file has {sorted(labels)}. Correct "
+            "it, or add the category.",
+            "unknown category",
+        )
     label = labels[entry["category_id"]]
     if not label:
         return Region(where, 0, [], (0.0, 0.0, 0.0, 0.0))
@@ -133,13 +155,18 @@ def _region(
         # Some tools write one polygon without the outer list.
         outline = polygons([outline] if outline and not isinstance(outline[0], list) else outline, where)
     else:
-        raise DataError(f"{where}: has no segmentation, and a mask is needed. Add polygons or a run-length mask, or "
-                        "remove it.", "no mask")
+        raise DataError(
+            f"{where}: has no segmentation, and a mask is needed. Add polygons or a run-length mask, or "
+            "remove it.",
+            "no mask",
+        )
     box = entry.get("bbox")
     if box is not None:
         box = numbers(box, where)
         if len(box) != 4:
-            raise DataError(f"{where}: bbox has {len(box)} numbers, expected x, y, width, height.", "bad coordinates")
+            raise DataError(
+                f"{where}: bbox has {len(box)} numbers, expected x, y, width, height.", "bad coordinates"
+            )
         box = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
     elif isinstance(outline, list):
         box = extent(outline)
@@ -147,5 +174,11 @@ def _region(
         x, y, wide, high = (float(v) for v in coco_mask.toBbox(outline))
         box = [x, y, x + wide, y + high]
     area = entry.get("area")
-    return Region(where, label, outline, inside(box, picture.height, picture.width, where),
-                  bool(entry.get("iscrowd", 0)), None if area is None else numbers([area], where)[0])
+    return Region(
+        where,
+        label,
+        outline,
+        inside(box, picture.height, picture.width, where),
+        bool(entry.get("iscrowd", 0)),
+        None if area is None else numbers([area], where)[0],
+    )

@@ -73,8 +73,10 @@ class Dataset(Sequence[Sample]):
         dropped: Mapping[str, int] | None = None,
     ) -> None:
         if count < 1:
-            raise DataError(f"{name}: the dataset is empty ({count} pictures). Check the path, or ask for more.",
-                            "empty dataset")
+            raise DataError(
+                f"{name}: the dataset is empty ({count} pictures). Check the path, or ask for more.",
+                "empty dataset",
+            )
         self.name = name
         self.class_names = tuple(class_names)
         self.dropped: Counter[str] = Counter(dropped or {})
@@ -92,8 +94,13 @@ class Dataset(Sequence[Sample]):
     def subset(self, indices: Iterable[int]) -> Dataset:
         """The samples at `indices`, in that order, read from this dataset."""
         chosen = [range(self._count)[int(i)] for i in indices]
-        return Dataset(f"{self.name}[{len(chosen)}]", self.class_names, len(chosen),
-                       lambda i: self._read(chosen[i]), self.dropped)
+        return Dataset(
+            f"{self.name}[{len(chosen)}]",
+            self.class_names,
+            len(chosen),
+            lambda i: self._read(chosen[i]),
+            self.dropped,
+        )
 
     def cached(self, max_bytes: int = 256 * 2**20) -> Dataset:
         """The same dataset, keeping the first samples that are read, up to `max_bytes`.
@@ -101,7 +108,9 @@ class Dataset(Sequence[Sample]):
         What does not fit is read again each time: with a shuffled order, keeping what came first hits more
         often than replacing. Masks are kept as bits.
         """
-        cached = Dataset(self.name, self.class_names, self._count, _Cache(self._read, max_bytes), self.dropped)
+        cached = Dataset(
+            self.name, self.class_names, self._count, _Cache(self._read, max_bytes), self.dropped
+        )
         return cached
 
     def __repr__(self) -> str:

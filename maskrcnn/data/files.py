@@ -1,8 +1,8 @@
 """Annotation files and pictures on disk.
 
-Pictures are read as they are stored: an EXIF orientation is not applied, because annotation formats count in stored
-pixels and do not record it. Grey, palette and alpha pictures become RGB (alpha is dropped); 16-bit ones keep their
-upper eight bits.
+Pictures are read as they are stored: an EXIF orientation is not applied, because annotation formats count in
+stored pixels and do not record it. Grey, palette and alpha pictures become RGB (alpha is dropped); 16-bit
+ones keep their upper eight bits.
 """
 
 from __future__ import annotations
@@ -29,16 +29,21 @@ def read_json(path: Path, unique_keys: bool = False) -> Any:
     Raises:
         DataError: if it is absent, is not JSON or repeats a key.
     """
+
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) < len(items):
             keys = [key for key, _ in items]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise DataError(f"{path}: the key {twice!r} occurs twice in one object; keep one of them.", "duplicate id")
+            raise DataError(
+                f"{path}: the key {twice!r} occurs twice in one object; keep one of them.", "duplicate id"
+            )
         return found
 
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=pairs if unique_keys else None)
+        return json.loads(
+            path.read_text(encoding="utf-8-sig"), object_pairs_hook=pairs if unique_keys else None
+        )
     except FileNotFoundError:
         raise DataError(f"{path}: no such annotation file; check the path.", "missing file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -47,7 +52,9 @@ def read_json(path: Path, unique_keys: bool = False) -> Any:
         raise DataError(f"{path}: cannot be read ({error}).") from None
 
 
-def check_picture(path: Path, annotations: Path, stated: tuple[int, int] | None, decode: bool) -> tuple[int, int]:
+def check_picture(
+    path: Path, annotations: Path, stated: tuple[int, int] | None, decode: bool
+) -> tuple[int, int]:
     """Size of a picture, from its header.
 
     Args:
@@ -64,8 +71,10 @@ def check_picture(path: Path, annotations: Path, stated: tuple[int, int] | None,
     """
     if not path.is_file():
         raise DataError(
-            f"{path}: the picture is missing, but {annotations} annotates it. Put it there, or give the right "
-            "folder of pictures.", "missing image")
+            f"{path}: the picture is missing, but {annotations} annotates it. Put it there, or give "
+            "the right folder of pictures.",
+            "missing image",
+        )
     try:
         with Image.open(path) as picture:
             width, height = picture.size
@@ -82,7 +91,9 @@ def check_picture(path: Path, annotations: Path, stated: tuple[int, int] | None,
         )
         raise DataError(
             f"{annotations}: states {stated[1]}x{stated[0]} px (width x height) for {path}, but the file is "
-            f"{width}x{height}. {hint}", "image size")
+            f"{width}x{height}. {hint}",
+            "image size",
+        )
     return height, width
 
 
@@ -108,5 +119,5 @@ def read_image(path: Path) -> np.ndarray:
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"{path}: the picture cannot be read ({error}). Save it again as JPEG or PNG.",
-        "unreadable image")
+        f"{path}: the picture cannot be read ({error}). Save it again as JPEG or PNG.", "unreadable image"
+    )

@@ -18,7 +18,7 @@ def mask_boxes(masks: np.ndarray) -> np.ndarray:
     if masks.size == 0:
         return boxes
     height, width = masks.shape[1:]
-    rows, columns = masks.any(axis=2), masks.any(axis=1)
+    rows, columns = np.any(masks, axis=2), np.any(masks, axis=1)
     some = rows.any(axis=1)
     boxes[:, 0] = columns.argmax(axis=1)
     boxes[:, 1] = rows.argmax(axis=1)

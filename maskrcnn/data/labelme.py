@@ -13,7 +13,9 @@ from .pictures import Checks, Picture, labelled, picture_dataset
 from .regions import Region, ellipse, extent, inside, numbers, polygons, rectangle
 
 
-def load_labelme(folder: str | Path, strict: bool = True, class_names: Sequence[str] | None = None) -> Dataset:
+def load_labelme(
+    folder: str | Path, strict: bool = True, class_names: Sequence[str] | None = None
+) -> Dataset:
     """Pictures annotated with LabelMe: polygons, rectangles, circles.
 
     Shapes of one label that share a `group_id` are parts of one object.
@@ -24,7 +26,8 @@ def load_labelme(folder: str | Path, strict: bool = True, class_names: Sequence[
         class_names: order of the labels, so that splits agree; sorted names if None.
 
     Returns:
-        A `Dataset`, in the order of file names. Pictures without shapes are kept; boxes are the outlines' extents.
+        A `Dataset`, in the order of file names. Pictures without shapes are kept; boxes are the outlines'
+        extents.
 
     Raises:
         DataError: for any fault; the message names file and shape and says what to do.
@@ -40,13 +43,15 @@ def load_labelme(folder: str | Path, strict: bool = True, class_names: Sequence[
     seen: dict[Path, Path] = {}
     for path in paths:
         content = checks.attempt(_content, path)
-        picture = None if content is None else checks.attempt(_picture, content, path, len(pictures), seen, checks)
+        if content is None:
+            continue
+        picture = checks.attempt(_picture, content, path, len(pictures), seen, checks)
         if picture is None:
             continue
         groups: dict[Any, list[tuple[str, Any]]] = {}
         for number, shape in enumerate(content["shapes"]):
             group = shape.get("group_id") if isinstance(shape, dict) else None
-            key = ("shape", number) if group is None else ("group", group, shape.get("label"))
+            key = ("shape", number) if group is None else ("group", str(group), str(shape.get("label")))
             groups.setdefault(key, []).append((f"{path}, shape {number}", shape))
         for parts in groups.values():
             region = checks.attempt(_region, parts, picture)
@@ -61,9 +66,15 @@ def load_labelme(folder: str | Path, strict: bool = True, class_names: Sequence[
 
 def _content(path: Path) -> dict[str, Any]:
     content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list) or not content.get("imagePath"):
-        raise DataError(f"{path}: not a LabelMe file; expected an object with imagePath and the list shapes. Move other "
-                        "JSON files out of the folder.")
+    if (
+        not isinstance(content, dict)
+        or not isinstance(content.get("shapes"), list)
+        or not content.get("imagePath")
+    ):
+        raise DataError(
+            f"{path}: not a LabelMe file; expected an object with imagePath and the list shapes. Move other "
+            "JSON files out of the folder."
+        )
     return content
 
 
@@ -73,8 +84,10 @@ def _picture(
     # LabelMe on Windows writes backslashes.
     image = path.parent / PureWindowsPath(content["imagePath"]).as_posix()
     if image in seen:
-        raise DataError(f"{path}: annotates {image.name}, as {seen[image].name} does; keep one of the two.",
-                        "duplicate id")
+        raise DataError(
+            f"{path}: annotates {image.name}, as {seen[image].name} does; keep one of the two.",
+            "duplicate id",
+        )
     seen[image] = path
     height, width = content.get("imageHeight"), content.get("imageWidth")
     stated = (int(height), int(width)) if height and width else None
@@ -86,9 +99,13 @@ def _region(parts: list[tuple[str, Any]], picture: Picture) -> Region:
     where, first = parts[0]
     label = first.get("label") if isinstance(first, dict) else None
     if not isinstance(label, str) or not label.strip():
-        raise DataError(f"{where}: unknown category: its label is {label!r}. Give it one.", "unknown category")
+        raise DataError(
+            f"{where}: unknown category: its label is {label!r}. Give it one.", "unknown category"
+        )
     outlines = [polygons([_outline(shape, place)], place)[0] for place, shape in parts]
-    return Region(where, label.strip(), outlines, inside(extent(outlines), picture.height, picture.width, where))
+    return Region(
+        where, label.strip(), outlines, inside(extent(outlines), picture.height, picture.width, where)
+    )
 
 
 def _outline(shape: dict[str, Any], where: str) -> list[float]:
@@ -100,10 +117,15 @@ def _outline(shape: dict[str, Any], where: str) -> list[float]:
     if kind == "polygon":
         return [v for point in points for v in point]
     if kind not in ("rectangle", "circle"):
-        raise DataError(f"{where}: shapes of type {kind!r} are not read; expected polygon, rectangle or circle. Draw it "
-                        "again or remove it.", "unknown shape")
+        raise DataError(
+            f"{where}: shapes of type {kind!r} are not read; expected polygon, rectangle or circle. Draw it "
+            "again or remove it.",
+            "unknown shape",
+        )
     if len(points) < 2:
-        raise DataError(f"{where}: a {kind} needs two points, found {len(points)}. Draw it again.", "too few points")
+        raise DataError(
+            f"{where}: a {kind} needs two points, found {len(points)}. Draw it again.", "too few points"
+        )
     if kind == "rectangle":
         x, y = zip(*points, strict=True)
         return rectangle(min(x), min(y), max(x), max(y))

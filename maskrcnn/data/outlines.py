@@ -38,10 +38,14 @@ def box() -> np.ndarray:
     side = TURN // 4
     along = (2 * np.arange(side) * UNIT // side) - UNIT
     edge = np.full(side, UNIT)
-    points = np.concatenate([
-        np.stack([edge, along], axis=1), np.stack([-along, edge], axis=1),
-        np.stack([-edge, -along], axis=1), np.stack([along, -edge], axis=1),
-    ])
+    points = np.concatenate(
+        [
+            np.stack([edge, along], axis=1),
+            np.stack([-along, edge], axis=1),
+            np.stack([-edge, -along], axis=1),
+            np.stack([along, -edge], axis=1),
+        ]
+    )
     return points * 907 >> 10  # sqrt(pi) / 2
 
 
@@ -54,7 +58,9 @@ def star(depth: int) -> np.ndarray:
 
 def flower(depth: int) -> np.ndarray:
     """Points (TURN, 2) of a flower of five round petals; `depth` (1/UNIT) as for `star`."""
-    phase = (_ANGLES * 5 // 2) % (TURN // 2)  # half a turn for each petal: |cos| has round tops and sharp notches
+    phase = (_ANGLES * 5 // 2) % (
+        TURN // 2
+    )  # half a turn for each petal: |cos| has round tops and sharp notches
     petal = np.abs(cos(phase))
     return disc() * (UNIT - depth * (2**14 - petal) // 2**14)[:, None] >> 10
 

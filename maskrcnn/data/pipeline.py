@@ -1,7 +1,8 @@
 """From a `Dataset` to training batches, with bounded memory and no hidden randomness.
 
-The order of an epoch is a permutation made from (seed, epoch); each picture's augmentation comes from (seed, epoch,
-index). Pictures are read in a few parallel calls whose order is kept, and at most two finished batches wait.
+The order of an epoch is a permutation made from (seed, epoch); each picture's augmentation comes from (seed,
+epoch, index). Pictures are read in a few parallel calls whose order is kept, and at most two finished batches
+wait.
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ _READY_BATCHES = 2
 
 
 def batches(
-    dataset: Dataset, config: Any, batch_size: int, training: bool = True, seed: int = 0,
-    augment: str | Augmentation = "none", epoch: int | Callable[[], int] = 0,
+    dataset: Dataset,
+    config: Any,
+    batch_size: int,
+    training: bool = True,
+    seed: int = 0,
+    augment: str | Augmentation = "none",
+    epoch: int | Callable[[], int] = 0,
 ) -> tf.data.Dataset:
     """Batches of the documented dict (`maskrcnn.data.batch`).
 
@@ -33,8 +39,8 @@ def batches(
         training: shuffle, and drop the last incomplete batch; else keep the order and every picture.
         seed: of order and augmentation.
         augment: "none", "flip", "standard" or an `Augmentation`.
-        epoch: the epoch's number, or a callable that is asked for it whenever iteration begins: so resuming at epoch
-            7 gives what epoch 7 would have been.
+        epoch: the epoch's number, or a callable that is asked for it whenever iteration begins: so resuming
+            at epoch 7 gives what epoch 7 would have been.
 
     Returns:
         A `tf.data.Dataset` of known cardinality: one pass over the pictures.

@@ -50,8 +50,10 @@ def numbers(values: Any, where: str) -> list[float]:
     except (TypeError, ValueError):
         found = [math.nan]
     if not all(math.isfinite(v) for v in found):
-        raise DataError(f"{where}: coordinates must be finite numbers; found {str(values)[:80]}. Draw it again.",
-                        "bad coordinates")
+        raise DataError(
+            f"{where}: coordinates must be finite numbers; found {str(values)[:80]}. Draw it again.",
+            "bad coordinates",
+        )
     return found
 
 
@@ -64,11 +66,15 @@ def polygons(outlines: Sequence[Any], where: str) -> Polygons:
     checked = [np.array(numbers(outline, where)) for outline in outlines]
     if not checked or any(len(outline) < 6 for outline in checked):
         shortest = min((len(outline) // 2 for outline in checked), default=0)
-        raise DataError(f"{where}: a polygon has {shortest} points and needs at least three. Draw it again or remove it.",
-                        "too few points")
+        raise DataError(
+            f"{where}: a polygon has {shortest} points and needs at least three. Draw it again or remove it.",
+            "too few points",
+        )
     if any(len(outline) % 2 for outline in checked):
-        raise DataError(f"{where}: a polygon has an odd number of coordinates; expected x, y, x, y, ... Draw it again.",
-                        "bad coordinates")
+        raise DataError(
+            f"{where}: a polygon has an odd number of coordinates; expected x, y, x, y, ... Draw it again.",
+            "bad coordinates",
+        )
     return checked
 
 
@@ -104,13 +110,17 @@ def inside(box: Sequence[float], height: int, width: int, where: str) -> tuple[f
     x0, y0, x1, y1 = box
     shown = ", ".join(f"{v:g}" for v in box)
     if x1 <= x0 or y1 <= y0:
-        raise DataError(f"{where}: the box ({shown}) (x0, y0, x1, y1) has no area. Draw it again or remove it.", "no area")
+        raise DataError(
+            f"{where}: the box ({shown}) (x0, y0, x1, y1) has no area. Draw it again or remove it.", "no area"
+        )
     clipped = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
     empty = clipped[2] <= clipped[0] or clipped[3] <= clipped[1]
     if empty or min(x0, y0) < -_SLACK or x1 > width + _SLACK or y1 > height + _SLACK:
         raise DataError(
-            f"{where}: the box ({shown}) (x0, y0, x1, y1) lies outside the picture of {width}x{height} px (width x "
-            "height). Was another size of the picture annotated? Correct or remove it.", "outside the picture")
+            f"{where}: the box ({shown}) (x0, y0, x1, y1) lies outside the picture of {width}x{height} px "
+            "(width x height). Was another size of the picture annotated? Correct or remove it.",
+            "outside the picture",
+        )
     return clipped
 
 
@@ -122,15 +132,23 @@ def run_length(outline: dict[str, Any], height: int, width: int, where: str) -> 
     """
     counts, size = outline.get("counts"), outline.get("size")
     if size is None or [int(v) for v in size] != [height, width]:
-        raise DataError(f"{where}: the run-length mask has size {size} (height, width); the picture is "
-                        f"[{height}, {width}]. Encode it for this picture.", "image size")
+        raise DataError(
+            f"{where}: the run-length mask has size {size} (height, width); the picture is "
+            f"[{height}, {width}]. Encode it for this picture.",
+            "image size",
+        )
     if isinstance(counts, list):
         if sum(counts) != height * width or min(counts, default=0) < 0:
-            raise DataError(f"{where}: the runs of its mask sum to {sum(counts)}, expected {height * width}. "
-                            "Encode it again.", "bad mask")
+            raise DataError(
+                f"{where}: the runs of its mask sum to {sum(counts)}, expected {height * width}. "
+                "Encode it again.",
+                "bad mask",
+            )
         return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
     if not isinstance(counts, str | bytes) or not counts:
-        raise DataError(f"{where}: a run-length mask needs counts; found {counts!r}. Encode it again.", "bad mask")
+        raise DataError(
+            f"{where}: a run-length mask needs counts; found {counts!r}. Encode it again.", "bad mask"
+        )
     return {"size": [height, width], "counts": counts.encode() if isinstance(counts, str) else counts}
 
 
@@ -146,4 +164,6 @@ def decode(region: Region, height: int, width: int) -> np.ndarray:
             runs = coco_mask.merge(coco_mask.frPyObjects(runs, height, width))
         return coco_mask.decode(runs).astype(bool)
     except (ValueError, TypeError) as error:
-        raise DataError(f"{region.where}: its mask cannot be decoded ({error}). Encode it again.", "bad mask") from error
+        raise DataError(
+            f"{region.where}: its mask cannot be decoded ({error}). Encode it again.", "bad mask"
+        ) from error

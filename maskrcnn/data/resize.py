@@ -29,7 +29,11 @@ def resize_boxes(boxes: np.ndarray, old: tuple[int, int], new: tuple[int, int]) 
 
 
 def nearest_index(old: int, new: int) -> np.ndarray:
-    """Source index of each target pixel, floor(target * old / new) in float32: torch's "nearest"; (new,) int64."""
+    """Source index of each target pixel: floor(target * old / new) in float32, as torch's "nearest".
+
+    Returns:
+        (new,) int64.
+    """
     scale = np.float32(old) / np.float32(new)
     return np.minimum(np.floor(np.arange(new, dtype=np.float32) * scale).astype(np.int64), old - 1)
 

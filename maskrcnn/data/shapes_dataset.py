@@ -18,7 +18,11 @@ _SMALLEST = 32
 
 
 def shapes(
-    count: int, size: int, seed: int, level: str = "easy", difficulty: Difficulty | None = None,
+    count: int,
+    size: int,
+    seed: int,
+    level: str = "easy",
+    difficulty: Difficulty | None = None,
     cache_bytes: int = 256 * 2**20,
 ) -> Dataset:
     """A dataset of drawn shapes.

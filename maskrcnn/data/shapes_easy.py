@@ -21,7 +21,10 @@ def easy_picture(rng: np.random.Generator, size: int, image_id: int, name: str) 
     ground = rng.integers(0, 256, 3)
     image = np.empty((size, size, 3), np.uint8)
     image[:] = ground
-    masks, labels, whole, boxes = [], [], [], np.zeros((0, 4), np.float32)
+    masks: list[np.ndarray] = []
+    labels: list[int] = []
+    whole: list[int] = []  # pixels of each object before others cover it
+    boxes = np.zeros((0, 4), np.float32)
     colours = [ground]
     for _ in range(int(rng.integers(1, _MOST_OBJECTS + 1))):
         for _ in range(_TRIES):
@@ -37,13 +40,21 @@ def easy_picture(rng: np.random.Generator, size: int, image_id: int, name: str) 
             colours.append(colour)
             masks = [m & ~mask for m in masks] + [mask]
             labels.append(label)
-            whole.append(np.count_nonzero(mask))
+            whole.append(int(np.count_nonzero(mask)))
             boxes = np.concatenate([boxes, box])
             image[mask] = colour
             break
     visible = np.stack(masks)
-    return Sample(image, mask_boxes(visible), np.array(labels, np.int32), visible, np.zeros(len(labels), bool),
-                  visible.sum(axis=(1, 2)).astype(np.float64), image_id, name)
+    return Sample(
+        image,
+        mask_boxes(visible),
+        np.array(labels, np.int32),
+        visible,
+        np.zeros(len(labels), bool),
+        visible.sum(axis=(1, 2)).astype(np.float64),
+        image_id,
+        name,
+    )
 
 
 def _draw(rng: np.random.Generator, label: int, size: int) -> np.ndarray:

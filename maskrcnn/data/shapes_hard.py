@@ -1,4 +1,4 @@
-"""Shapes that can tell methods apart: confusable classes, texture, occlusion, distractors, outlines of their own."""
+"""Shapes that tell methods apart: confusable classes, texture, occlusion, distractors, free outlines."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ class Difficulty:
 
     Attributes:
         class_likeness: how alike the two classes of a pair are (stretch, hole, depth of the tips).
-        box_occlusion: half of this is the largest share of an object that others may hide; also how often objects
-            are put upon each other.
+        box_occlusion: half of this is the largest share of an object that others may hide; also how often
+            objects are put upon each other.
         mask_detail: amplitude of the outlines' Fourier contours.
-        proposal_camouflage: how close the objects' colours come to the ground's, and how many distractors there are.
+        proposal_camouflage: how close the objects' colours come to the ground's, and how many distractors
+            there are.
     """
 
     class_likeness: float = 0.5
@@ -52,7 +53,9 @@ class Difficulty:
         return easiest + (hardest - easiest) * round(getattr(self, knob) * 256) // 256
 
 
-def hard_picture(rng: np.random.Generator, size: int, image_id: int, name: str, difficulty: Difficulty) -> Sample:
+def hard_picture(
+    rng: np.random.Generator, size: int, image_id: int, name: str, difficulty: Difficulty
+) -> Sample:
     """One picture of 1 to 6 objects of 8 to 96 px (at 128 px) and up to 5 unlabelled distractors."""
     base = rng.integers(80, 176, 3)
     # In 1/256 of a grey level; the coarse swing is not far below an object's contrast.
@@ -85,8 +88,17 @@ def hard_picture(rng: np.random.Generator, size: int, image_id: int, name: str, 
     image = np.clip((canvas + noise) >> 8, 0, 255).astype(np.uint8)
     visible = np.stack(masks)
     seen = mask_boxes(np.array([m for m in distractors if m.any()]).reshape(-1, size, size))
-    return Sample(image, mask_boxes(visible), np.array(labels, np.int32), visible, np.zeros(len(labels), bool),
-                  visible.sum(axis=(1, 2)).astype(np.float64), image_id, name, seen)
+    return Sample(
+        image,
+        mask_boxes(visible),
+        np.array(labels, np.int32),
+        visible,
+        np.zeros(len(labels), bool),
+        visible.sum(axis=(1, 2)).astype(np.float64),
+        image_id,
+        name,
+        seen,
+    )
 
 
 def _acceptable(
@@ -121,10 +133,14 @@ def _object(
     centre = _centre(rng, half, size, others, difficulty)
 
     outline = {
-        "circle": outlines.disc, "ellipse": lambda: outlines.stretched(outlines.disc(), short),
-        "square": outlines.box, "rectangle": lambda: outlines.stretched(outlines.box(), short),
-        "ring": outlines.disc, "crescent": outlines.disc,
-        "star": lambda: outlines.star(depth), "flower": lambda: outlines.flower(depth),
+        "circle": outlines.disc,
+        "ellipse": lambda: outlines.stretched(outlines.disc(), short),
+        "square": outlines.box,
+        "rectangle": lambda: outlines.stretched(outlines.box(), short),
+        "ring": outlines.disc,
+        "crescent": outlines.disc,
+        "star": lambda: outlines.star(depth),
+        "flower": lambda: outlines.flower(depth),
     }[HARD_CLASSES[label - 1]]()
     outer = outlines.wavy(outline, amplitudes, phases)
     mask = outlines.filled(outlines.placed(outer, half, angle) + centre, size)
@@ -144,7 +160,7 @@ def _centre(
     rng: np.random.Generator, half: int, size: int, others: list[np.ndarray], difficulty: Difficulty
 ) -> np.ndarray:
     """A place (x, y), 1/256 px, that keeps the object in the picture; sometimes beside another object."""
-    # An outline reaches up to 1.25 radii, rarely further out; an object of most of the picture is put in its middle.
+    # An outline reaches up to 1.25 radii, rarely further; a very large object is put in the middle.
     reach = min(half * 16 * 20 // 16, size * 128 - 256)
     centre = rng.integers(reach, size * 256 - reach, 2)
     near, which, offset = int(rng.integers(256)), int(rng.integers(1 << 16)), rng.integers(-256, 257, 2)
@@ -176,8 +192,11 @@ def _painted(
 ) -> np.ndarray:
     """The canvas with an object of its own colour and texture on it."""
     size = len(mask)
-    contrast = int(rng.integers(difficulty.scaled("proposal_camouflage", 56, 14),
-                                difficulty.scaled("proposal_camouflage", 84, 40)))
+    contrast = int(
+        rng.integers(
+            difficulty.scaled("proposal_camouflage", 56, 14), difficulty.scaled("proposal_camouflage", 84, 40)
+        )
+    )
     # The largest of three channels takes the whole contrast, the others any part of it.
     shift = rng.integers(-contrast, contrast + 1, 3)
     shift[rng.integers(3)] = contrast * (1 - 2 * int(rng.integers(2)))

@@ -11,7 +11,8 @@ def texture(rng: np.random.Generator, size: int, coarse: int, fine: int) -> np.n
     Args:
         rng: advanced by a fixed number of draws.
         size: height and width, px.
-        coarse, fine: largest swing of the coarse (about 32 px at 128) and the fine (about 4 px) scale, grey levels.
+        coarse, fine: largest swing of the coarse (about 32 px at 128) and the fine (about 4 px) scale, grey
+            levels.
 
     Returns:
         (size, size, 3) int64, 1/256 grey level, around 0; the fine scale is the same in all channels.
@@ -27,7 +28,8 @@ def fine_texture(rng: np.random.Generator, size: int, swing: int) -> np.ndarray:
 
 
 def _enlarged(grid: np.ndarray, size: int, cells: int, shift: np.ndarray) -> np.ndarray:
-    """Bilinear enlargement of a grid (cells + 2, cells + 2, C) to (size, size, C), begun `shift` / 256 cells in."""
+    """A grid (cells + 2, cells + 2, C) enlarged bilinearly to (size, size, C), `shift` / 256 cells in."""
+
     def place(begin: int) -> tuple[np.ndarray, np.ndarray]:
         at = np.arange(size) * (cells * 256) // size + begin
         return at >> 8, at & 255

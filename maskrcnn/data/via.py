@@ -15,17 +15,21 @@ _SPLITS = {"train", "val", "valid", "validation", "test"}
 
 
 def load_via(
-    folder: str | Path, strict: bool = True, class_attribute: str | None = None, class_name: str | None = None,
+    folder: str | Path,
+    strict: bool = True,
+    class_attribute: str | None = None,
+    class_name: str | None = None,
     class_names: Sequence[str] | None = None,
 ) -> Dataset:
     """Pictures annotated with VIA: polygons, rectangles, circles and ellipses.
 
-    The class of a region is its attribute `class_attribute` (a text, or the one option ticked). Without it, the only
-    attribute that regions have is taken; where regions have none, all are of one class, called `class_name` or, by
-    default, as the folder (its parent, if the folder is a split such as "train").
+    The class of a region is its attribute `class_attribute` (a text, or the one option ticked). Without it,
+    the only attribute that regions have is taken; where regions have none, all are of one class, called
+    `class_name` or, by default, as the folder (its parent, if the folder is a split such as "train").
 
     Args:
-        folder: holds the pictures and one JSON file (`via_region_data.json`, if several); or that file's path.
+        folder: holds the pictures and one JSON file (`via_region_data.json`, if several); or that file's
+            path.
         strict: raise on the first fault; else leave the faulty thing out and count it in `.dropped`.
         class_attribute: name of the region attribute that holds the class.
         class_name: makes all regions this one class.
@@ -38,7 +42,9 @@ def load_via(
         DataError: for any fault; the message names file and region and says what to do.
     """
     if class_attribute is not None and class_name is not None:
-        raise DataError("load_via: class_attribute reads the class and class_name fixes it; give one of them.")
+        raise DataError(
+            "load_via: class_attribute reads the class and class_name fixes it; give one of them."
+        )
     path = _annotations(Path(folder))
     entries = _entries(path)
     if class_attribute is None and class_name is None:
@@ -70,14 +76,19 @@ def _annotations(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise DataError(f"{path}: no such folder; give the folder of the pictures and their VIA file.", "missing file")
+        raise DataError(
+            f"{path}: no such folder; give the folder of the pictures and their VIA file.", "missing file"
+        )
     found = sorted(path.glob("*.json"))
     usual = path / "via_region_data.json"
     if usual in found:
         return usual
     if len(found) != 1:
-        raise DataError(f"{path}: expected one VIA file (*.json), found {[f.name for f in found]}. Put one there or "
-                        "give its path.", "missing file")
+        raise DataError(
+            f"{path}: expected one VIA file (*.json), found {[f.name for f in found]}. Put one there or "
+            "give its path.",
+            "missing file",
+        )
     return found[0]
 
 
@@ -86,9 +97,13 @@ def _entries(path: Path) -> list[Any]:
     if isinstance(content, dict) and "_via_img_metadata" in content:
         content = content["_via_img_metadata"]
     entries = list(content.values()) if isinstance(content, dict) else None
-    if entries is None or any(not isinstance(e, dict) or "filename" not in e or "regions" not in e for e in entries):
-        raise DataError(f"{path}: not a VIA annotation file; expected entries with filename and regions. In VIA, "
-                        "export annotations as JSON or save the project.")
+    if entries is None or any(
+        not isinstance(e, dict) or "filename" not in e or "regions" not in e for e in entries
+    ):
+        raise DataError(
+            f"{path}: not a VIA annotation file; expected entries with filename and regions. In VIA, "
+            "export annotations as JSON or save the project."
+        )
     return entries
 
 
@@ -99,11 +114,18 @@ def _regions(entry: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
 
 def _only_attribute(entries: list[Any], path: Path) -> str | None:
     """The one attribute that regions have, or None if they have none."""
-    attributes = {name for e in entries for _, r in _regions(e) if isinstance(r, dict)
-                  for name in r.get("region_attributes") or {}}
+    attributes = {
+        name
+        for e in entries
+        for _, r in _regions(e)
+        if isinstance(r, dict)
+        for name in r.get("region_attributes") or {}
+    }
     if len(attributes) > 1:
-        raise DataError(f"{path}: regions have the attributes {sorted(attributes)}; say which one is the class with "
-                        "class_attribute=, or make all one class with class_name=.")
+        raise DataError(
+            f"{path}: regions have the attributes {sorted(attributes)}; say which one is the class with "
+            "class_attribute=, or make all one class with class_name=."
+        )
     return next(iter(attributes), None)
 
 
@@ -112,7 +134,9 @@ def _folder_name(folder: Path) -> str:
     return (folder.parent.name if folder.name.lower() in _SPLITS else folder.name) or "object"
 
 
-def _picture(entry: dict[str, Any], number: int, seen: set[str], path: Path, checks: Checks) -> Picture | None:
+def _picture(
+    entry: dict[str, Any], number: int, seen: set[str], path: Path, checks: Checks
+) -> Picture | None:
     name = str(entry["filename"])
     if name in seen:
         raise DataError(f"{path}: {name} is annotated twice; merge the two entries.", "duplicate id")
@@ -138,8 +162,11 @@ def _class_of(region: dict[str, Any], attribute: str | None, where: str) -> str:
         ticked = [name for name, on in value.items() if on]
         value = ticked[0] if len(ticked) == 1 else None
     if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{where}: unknown category: its attribute {attribute!r} is {attributes.get(attribute)!r}. Set "
-                        "one class there, or give class_name= for a single class.", "unknown category")
+        raise DataError(
+            f"{where}: unknown category: its attribute {attribute!r} is {attributes.get(attribute)!r}. Set "
+            "one class there, or give class_name= for a single class.",
+            "unknown category",
+        )
     return value.strip()
 
 
@@ -150,13 +177,17 @@ def _outline(shape: dict[str, Any], where: str) -> list[float]:
     def read(*keys: str) -> list[float]:
         missing = [key for key in keys if key not in shape]
         if missing:
-            raise DataError(f"{where}: the {kind} lacks {missing}; draw it again or remove it.", "bad coordinates")
+            raise DataError(
+                f"{where}: the {kind} lacks {missing}; draw it again or remove it.", "bad coordinates"
+            )
         return numbers([shape[key] for key in keys], where)
 
     if kind == "polygon":
         x, y = (numbers(shape.get(f"all_points_{axis}", ()), where) for axis in "xy")
         if len(x) != len(y):
-            raise DataError(f"{where}: {len(x)} x but {len(y)} y coordinates; draw it again.", "bad coordinates")
+            raise DataError(
+                f"{where}: {len(x)} x but {len(y)} y coordinates; draw it again.", "bad coordinates"
+            )
         return [v for point in zip(x, y, strict=True) for v in point]
     if kind == "rect":
         left, top, wide, high = read("x", "y", "width", "height")
@@ -166,5 +197,8 @@ def _outline(shape: dict[str, Any], where: str) -> list[float]:
         return ellipse(cx, cy, r, r)
     if kind == "ellipse":
         return ellipse(*read("cx", "cy", "rx", "ry"), *numbers([shape.get("theta", 0.0)], where))
-    raise DataError(f"{where}: a shape of kind {kind!r} has no area; expected polygon, rect, circle or ellipse. Draw it "
-                    "again or remove it.", "unknown shape")
+    raise DataError(
+        f"{where}: a shape of kind {kind!r} has no area; expected polygon, rect, circle or ellipse. Draw it "
+        "again or remove it.",
+        "unknown shape",
+    )

@@ -1,0 +1,33 @@
+"""Which channels go, and how they go: structured pruning for any Keras 3 Functional model."""
+
+from pruning.allocation import plan
+from pruning.callback import PruningCallback
+from pruning.costs import Cost, cost
+from pruning.criteria import Criterion, Random, Scores
+from pruning.graph import ChannelGraph
+from pruning.magnitude import L1, L2
+from pruning.masking import apply_masks, hold, mask, silent
+from pruning.optimizer import masked, masked_class
+from pruning.plans import Plan
+from pruning.rules import register
+
+__all__ = [
+    "L1",
+    "L2",
+    "ChannelGraph",
+    "Cost",
+    "Criterion",
+    "Plan",
+    "PruningCallback",
+    "Random",
+    "Scores",
+    "apply_masks",
+    "cost",
+    "hold",
+    "mask",
+    "masked",
+    "masked_class",
+    "plan",
+    "register",
+    "silent",
+]

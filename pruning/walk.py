@@ -1,0 +1,249 @@
+"""Walks a Functional model: every layer call, in order, nested models opened, shared layers called again.
+
+Keras has no public node API, so the edges are read from `Functional.get_config()`, which is public and
+serialised; shapes come from each layer's `compute_output_spec`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of one layer (or raw Keras operation).
+
+    Attributes:
+        layer: the instance whose weights are used.
+        path: its name after those of the nested models around it, "features/conv1".
+        part: name of the outermost nested model around it, else the model's own name.
+        args, kwargs: what it is called with; tensors are `keras.KerasTensor`.
+        inputs, outputs: the tensors among them, flattened in order.
+    """
+
+    layer: Any
+    path: str
+    part: str
+    args: tuple
+    kwargs: dict
+    inputs: list
+    outputs: list
+
+
+@dataclass(eq=False)
+class Walk:
+    """All calls of a model, and its input and output tensors by name."""
+
+    name: str
+    calls: list[Call]
+    inputs: dict[str, Any]
+    outputs: list[tuple[str, Any]]
+
+
+def network_of(model: Any) -> Any:
+    """The Functional (or Sequential) model to walk: `model.network` where there is one, else the model
+    itself.
+
+    Raises:
+        TypeError: neither; a subclassed model has no graph to read.
+    """
+    network = getattr(model, "network", model)
+    if not (_is_functional(network) or isinstance(network, keras.Sequential)):
+        raise TypeError(
+            f"pruning reads Functional or Sequential Keras models, or an object whose .network is one; got "
+            f"{type(network).__name__}. Express the learnable part as keras.Model(inputs, outputs)"
+        )
+    return network
+
+
+def declared_inputs(model: Any) -> dict[str, tuple]:
+    """Input name -> the shape it was declared with; None where any size goes."""
+    network = network_of(model)
+    if not _is_functional(network):
+        return {"input": tuple(network.inputs[0].shape)}
+    names = [leaf[0] for leaf in _leaves(network.get_config()["input_layers"])]
+    return {name: tuple(tensor.shape) for name, tensor in zip(names, network.inputs, strict=True)}
+
+
+def walk(model: Any, input_shapes: dict[str, tuple] | tuple | None = None) -> Walk:
+    """Walk a model.
+
+    Args:
+        model: Functional or Sequential model, or an object with `.network`.
+        input_shapes: full shapes (batch axis included) by input name, or one shape for the only input;
+            default, the shapes the model was declared with.
+
+    Raises:
+        ValueError: an input's name or rank does not fit.
+    """
+    network = network_of(model)
+    if isinstance(network, keras.Sequential) and not network.built:
+        raise ValueError(f"model {network.name!r} is not built: call it, or begin it with keras.Input, first")
+    calls: list[Call] = []
+    if _is_functional(network):
+        config = network.get_config()
+        declared = dict(
+            zip([leaf[0] for leaf in _leaves(config["input_layers"])], network.inputs, strict=True)
+        )
+        inputs = _given_shapes(network.name, declared, input_shapes)
+        outputs, names = _open_functional(network, config, inputs, "", "", calls)
+    else:
+        inputs = _given_shapes(network.name, {"input": network.inputs[0]}, input_shapes)
+        outputs = _open_sequential(network, list(inputs.values()), "", "", calls)
+        names = [network.layers[-1].name]
+    for call in calls:
+        call.part = call.part or network.name
+    return Walk(network.name, calls, inputs, list(zip(names, outputs, strict=True)))
+
+
+def _is_functional(layer: Any) -> bool:
+    return (
+        isinstance(layer, keras.Model)
+        and not isinstance(layer, keras.Sequential)
+        and hasattr(layer, "operations")
+        and hasattr(layer, "inputs")
+    )
+
+
+def _given_shapes(name: str, declared: dict, shapes: Any) -> dict:
+    if shapes is None:
+        return {key: keras.KerasTensor(tensor.shape, tensor.dtype) for key, tensor in declared.items()}
+    if not isinstance(shapes, dict):
+        if len(declared) != 1:
+            raise ValueError(
+                f"model {name!r} has inputs {', '.join(declared)}: give input_shapes as a dict of those"
+            )
+        shapes = {next(iter(declared)): shapes}
+    if set(shapes) != set(declared):
+        raise ValueError(
+            f"input_shapes names {', '.join(sorted(shapes))}; "
+            f"model {name!r} has inputs {', '.join(sorted(declared))}"
+        )
+    found = {}
+    for key, tensor in declared.items():
+        shape = tuple(shapes[key])
+        fits = len(shape) == len(tensor.shape) and all(
+            d is None or n == d for n, d in zip(shape[1:], tensor.shape[1:], strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"input_shapes[{key!r}] is {shape}; expected {tensor.shape}, batch axis included"
+            )
+        found[key] = keras.KerasTensor(shape, tensor.dtype)
+    return found
+
+
+def _open_functional(
+    network: Any, config: dict, inputs: dict, prefix: str, part: str, calls: list[Call]
+) -> tuple[list, list[str]]:
+    """Append a Functional model's calls; return its output tensors and their names."""
+    operations = {operation.name: operation for operation in network.operations}
+    layers = {layer["name"]: layer for layer in config["layers"]}
+    made: dict[tuple[str, int, int], Any] = {(name, 0, 0): tensor for name, tensor in inputs.items()}
+    pending = [
+        (name, index, node)
+        for name, layer in layers.items()
+        if layer["class_name"] != "InputLayer"
+        for index, node in enumerate(layer["inbound_nodes"])
+    ]
+    while pending:
+        waiting = []
+        for name, index, node in pending:
+            if not all(key in made for key in _histories(node)):
+                waiting.append((name, index, node))
+                continue
+            args, kwargs = _revive(node["args"], made), _revive(node["kwargs"], made)
+            outputs = _call(operations[name], layers[name].get("config"), args, kwargs, prefix, part, calls)
+            made.update({(name, index, position): tensor for position, tensor in enumerate(outputs)})
+        if len(waiting) == len(pending):
+            raise ValueError(f"model {network.name!r}: no way to order the calls of {waiting[0][0]!r}")
+        pending = waiting
+    ends = []
+    for name, index, position in _leaves(config["output_layers"]):
+        # In `output_layers` (and only there) Keras counts one built-in node before a Functional's calls.
+        ends.append((name, index - 1 if _is_functional(operations[name]) else index, position))
+    names = [end[0] for end in ends]
+    struct = config["output_layers"]
+    if isinstance(struct, dict) and len(struct) == len(ends):  # no structure inside: outputs go by their keys
+        names = sorted(struct)
+    return [made[end] for end in ends], names
+
+
+def _open_sequential(network: Any, inputs: list, prefix: str, part: str, calls: list[Call]) -> list:
+    outputs = inputs
+    for layer in network.layers:
+        outputs = _call(layer, None, (outputs[0],), {}, prefix, part, calls)
+    return outputs
+
+
+def _call(
+    layer: Any, config: dict | None, args: Any, kwargs: dict, prefix: str, part: str, calls: list[Call]
+) -> list:
+    tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, keras.KerasTensor)]
+    path = f"{prefix}{layer.name}"
+    if _is_functional(layer):
+        config = config if config and "input_layers" in config else layer.get_config()
+        inner = _bind(config["input_layers"], args, kwargs, tensors)
+        return _open_functional(layer, config, inner, f"{path}/", part or layer.name, calls)[0]
+    if isinstance(layer, keras.Sequential):
+        return _open_sequential(layer, tensors, f"{path}/", part or layer.name, calls)
+    outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
+    # A layer may answer with its input's own spec: a tensor of its own keeps "who made it" unambiguous.
+    outputs = [keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in outputs]
+    calls.append(Call(layer, path, part, tuple(args), dict(kwargs), tensors, outputs))
+    return outputs
+
+
+def _bind(struct: Any, args: Any, kwargs: dict, tensors: list) -> dict:
+    """Inner input name -> tensor, for one call of a nested model."""
+    given = args[0] if args else kwargs.get("inputs")
+    if isinstance(struct, dict) and isinstance(given, dict) and set(struct) == set(given):
+        return {leaf[0]: given[key] for key, leaf in struct.items()}
+    names = [leaf[0] for leaf in _leaves(struct)]
+    if len(names) != len(tensors):
+        raise ValueError(f"a nested model with inputs {', '.join(names)} is called on {len(tensors)} tensors")
+    return dict(zip(names, tensors, strict=True))
+
+
+def _leaves(struct: Any) -> Iterator[tuple[str, int, int]]:
+    """The [name, node, tensor] leaves of a config's inputs or outputs, in Keras's flattening order."""
+    if isinstance(struct, dict):
+        for key in sorted(struct):
+            yield from _leaves(struct[key])
+    elif len(struct) == 3 and isinstance(struct[0], str):
+        yield struct[0], int(struct[1]), int(struct[2])
+    else:
+        for item in struct:
+            yield from _leaves(item)
+
+
+def _rebuild(value: Any, tensor: Callable[[tuple], Any]) -> Any:
+    """A serialised argument structure as live objects, its Keras tensors given by `tensor(history)`."""
+    if isinstance(value, list | tuple):
+        return type(value)(_rebuild(item, tensor) for item in value)
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            name, node, position = value["config"]["keras_history"]
+            return tensor((name, int(node), int(position)))
+        if "class_name" in value and "config" in value:
+            return keras.saving.deserialize_keras_object(value)
+        return {key: _rebuild(item, tensor) for key, item in value.items()}
+    return value
+
+
+def _revive(value: Any, made: dict) -> Any:
+    return _rebuild(value, made.__getitem__)
+
+
+def _histories(value: Any) -> list[tuple[str, int, int]]:
+    """Where the Keras tensors of a serialised argument structure come from."""
+    if isinstance(value, list | tuple):
+        return [history for item in value for history in _histories(item)]
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            name, node, position = value["config"]["keras_history"]
+            return [(name, int(node), int(position))]
+        return [history for item in value.values() for history in _histories(item)]
+    return []

@@ -1,0 +1,31 @@
+"""How much to prune, and when: plain Python, with tensorflow-model-optimization's names and arguments.
+
+Always shown qualified (`schedules.PolynomialDecay`), because Keras has a learning-rate schedule of that name.
+"""
+
+from schedules.curves import (
+    CosineSparsity,
+    CyclicalSparsity,
+    ExponentialSparsity,
+    IterativeSparsity,
+    OneCycleSparsity,
+    PolynomialDecay,
+)
+from schedules.interop import from_tfmot, to_tfmot
+from schedules.levels import ConstantSparsity, OneShot
+from schedules.schedule import Schedule, from_config
+
+__all__ = [
+    "ConstantSparsity",
+    "CosineSparsity",
+    "CyclicalSparsity",
+    "ExponentialSparsity",
+    "IterativeSparsity",
+    "OneCycleSparsity",
+    "OneShot",
+    "PolynomialDecay",
+    "Schedule",
+    "from_config",
+    "from_tfmot",
+    "to_tfmot",
+]

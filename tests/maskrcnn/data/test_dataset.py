@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from maskrcnn.data import DataError, Dataset, shapes
+from maskrcnn.data.dataset import Sample
+
+
+def numbered(index):
+    masks = np.zeros((1, 8, 9), bool)
+    masks[0, index % 8, index % 9] = True
+    return Sample(
+        np.full((8, 9, 3), index, np.uint8),
+        np.ones((1, 4), np.float32),
+        np.ones(1, np.int32),
+        masks,
+        np.zeros(1, bool),
+        np.ones(1),
+        index,
+        str(index),
+    )
+
+
+def test_reads_lazily_and_indexes_like_a_sequence():
+    read = []
+    dataset = Dataset("n", ("thing",), 5, lambda i: read.append(i) or numbered(i))
+    assert read == []
+    assert dataset[-1].image_id == 4
+    assert read == [4]
+    assert [s.image_id for s in dataset] == [0, 1, 2, 3, 4]
+    with pytest.raises(IndexError, match="5 samples"):
+        dataset[5]
+
+
+def test_subset_keeps_order_and_names():
+    part = Dataset("n", ("thing",), 5, numbered).subset([3, 1]).subset([1, 0, 0])
+    assert [s.image_id for s in part] == [1, 3, 3]
+    assert part.class_names == ("thing",)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Dataset("n", ("a",), 0, numbered),
+        lambda: shapes(0, 64, 0),
+        lambda: shapes(3, 64, 0).subset([]),
+    ],
+)
+def test_empty_is_an_error(make):
+    with pytest.raises(DataError, match="empty"):
+        make()
+
+
+def test_cache_returns_the_same_sample_and_reads_once():
+    read = []
+    dataset = Dataset("n", ("thing",), 5, lambda i: read.append(i) or numbered(i)).cached()
+    for _ in range(2):
+        sample = dataset[3]
+        np.testing.assert_array_equal(sample.masks, numbered(3).masks)
+        np.testing.assert_array_equal(sample.image, numbered(3).image)
+        assert sample.masks.dtype == bool
+    assert read == [3]
+
+
+def test_cache_is_bounded():
+    read = []
+    one = 8 * 9 * 3 + 8 * 2 + 16 + 1024  # picture, packed masks, boxes, allowance
+    dataset = Dataset("n", ("thing",), 5, lambda i: read.append(i) or numbered(i)).cached(max_bytes=2 * one)
+    for _ in range(2):
+        list(dataset)
+    assert read == [0, 1, 2, 3, 4, 2, 3, 4]

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from maskrcnn.data.resize import nearest_index, resize_boxes, resize_masks, resized_size
+
+
+@pytest.mark.parametrize(
+    "size, bounds, expected",
+    [
+        ((480, 640), (800, 1333), (800, 1066)),  # short side to 800; 1066.67 rounded down
+        ((427, 640), (800, 1333), (800, 1199)),
+        ((300, 1000), (800, 1333), (399, 1333)),  # long side decides; 1333 / 1000 in float32 gives 399.9
+        ((128, 128), (128, 128), (128, 128)),
+        ((1, 5000), (128, 128), (1, 128)),  # never empty
+    ],
+)
+def test_resized_size(size, bounds, expected):
+    assert resized_size(*size, *bounds) == expected
+
+
+def test_nearest_is_floor_of_target_times_ratio():
+    np.testing.assert_array_equal(nearest_index(4, 8), [0, 0, 1, 1, 2, 2, 3, 3])
+    np.testing.assert_array_equal(nearest_index(5, 3), [0, 1, 3])  # half-pixel centres would give 0, 2, 4
+    assert nearest_index(640, 1199).max() == 639
+
+
+def test_masks_move_with_nearest_index():
+    masks = np.arange(2 * 5 * 4).reshape(2, 5, 4)
+    resized = resize_masks(masks, (3, 8))
+    assert resized.shape == (2, 3, 8)
+    np.testing.assert_array_equal(resized[1, 2], np.repeat(masks[1, 3], 2))
+    assert resize_masks(masks, (5, 4)) is masks
+    assert resize_masks(np.zeros((0, 5, 4), bool), (3, 8)).shape == (0, 3, 8)
+
+
+def test_boxes_scale_by_axis():
+    boxes = resize_boxes(np.array([[10, 20, 30, 40]]), (100, 50), (200, 25))
+    np.testing.assert_array_equal(boxes, np.array([[5, 40, 15, 80]], np.float32))
+    assert boxes.dtype == np.float32

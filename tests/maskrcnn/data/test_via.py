@@ -1,0 +1,156 @@
+import json
+
+import numpy as np
+import pytest
+
+from maskrcnn.data import DataError, load_via
+
+POLYGON = {"name": "polygon", "all_points_x": [10, 30, 30, 10], "all_points_y": [5, 5, 15, 15]}
+
+
+def region(shape, **attributes):
+    return {"shape_attributes": shape, "region_attributes": attributes}
+
+
+@pytest.fixture
+def via(tmp_path, save):
+    """Writes regions of a.png in one of VIA's forms; returns the folder."""
+    folder = tmp_path / "fruit" / "train"
+    folder.mkdir(parents=True)
+    for name in ("a.png", "b.png"):
+        save(folder / name)
+
+    def write(regions, form="1", name="via_region_data.json"):
+        if form == "1":
+            regions = {str(i): r for i, r in enumerate(regions)}
+        empty = {} if form == "1" else []
+        content = {
+            "a.png1": {"filename": "a.png", "size": 1, "regions": regions, "file_attributes": {}},
+            "b.png2": {"filename": "b.png", "size": 2, "regions": empty, "file_attributes": {}},
+        }
+        if form == "project":
+            content = {"_via_settings": {}, "_via_img_metadata": content, "_via_attributes": {}}
+        (folder / name).write_text(json.dumps(content))
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize("form", ["1", "2", "project"])
+def test_all_forms_read_alike(via, form):
+    dataset = load_via(via([region(POLYGON)], form))
+    assert dataset.class_names == ("fruit",)  # the folder's parent: "train" is a split
+    assert [s.name for s in dataset] == ["a.png", "b.png"] and not dataset.dropped
+    sample = dataset[0]
+    np.testing.assert_array_equal(sample.boxes, [[10, 5, 30, 15]])
+    assert sample.masks[0, 5:15, 10:30].all() and sample.masks.sum() == 200 == sample.areas[0]
+    assert sample.labels.tolist() == [1] and len(dataset[1].labels) == 0
+
+
+def test_shapes(via):
+    regions = [
+        region({"name": "rect", "x": 4, "y": 6, "width": 10, "height": 20}),
+        region({"name": "circle", "cx": 30, "cy": 20, "r": 10}),
+        region({"name": "ellipse", "cx": 40, "cy": 20, "rx": 15, "ry": 5}),
+        region({"name": "ellipse", "cx": 40, "cy": 20, "rx": 15, "ry": 5, "theta": np.pi / 2}),
+    ]
+    sample = load_via(via(regions, "2"))[0]
+    np.testing.assert_allclose(
+        sample.boxes, [[4, 6, 14, 26], [20, 10, 40, 30], [25, 15, 55, 25], [35, 5, 45, 35]], atol=1e-4
+    )
+    np.testing.assert_allclose(sample.areas, [200, np.pi * 100, np.pi * 75, np.pi * 75], rtol=0.05)
+
+
+def test_classes(via):
+    regions = [region(POLYGON, kind="pear"), region(POLYGON, kind="apple")]
+    assert load_via(via(regions)).class_names == ("apple", "pear")
+    assert load_via(via(regions))[0].labels.tolist() == [2, 1]
+    assert load_via(via(regions), class_names=("pear", "apple"))[0].labels.tolist() == [1, 2]
+    assert load_via(via(regions), class_name="thing").class_names == ("thing",)
+    ticked = [region(POLYGON, kind={"pear": True, "apple": False})]
+    assert load_via(via(ticked)).class_names == ("pear",)
+    two = [region(POLYGON, kind="pear", colour="red")]
+    with pytest.raises(DataError, match=r"\['colour', 'kind'\].*class_attribute="):
+        load_via(via(two))
+    assert load_via(via(two), class_attribute="colour").class_names == ("red",)
+    with pytest.raises(DataError, match="one of them"):
+        load_via(via(two), class_attribute="colour", class_name="thing")
+
+
+def test_file_path_and_other_names(via):
+    folder = via([region(POLYGON)], name="project.json")
+    assert len(load_via(folder)) == len(load_via(folder / "project.json")) == 2
+    via([region(POLYGON)], name="second.json")
+    with pytest.raises(DataError, match="expected one VIA file.*project.json.*second.json"):
+        load_via(folder)
+    with pytest.raises(DataError, match="no such folder"):
+        load_via(folder / "nothing")
+
+
+FAULTS = {
+    "too few points": (
+        [region({"name": "polygon", "all_points_x": [1, 9], "all_points_y": [1, 9]})],
+        "2 points",
+    ),
+    "no area": ([region({"name": "rect", "x": 1, "y": 1, "width": 0, "height": 5})], "no area"),
+    "outside the picture": ([region({"name": "circle", "cx": 90, "cy": 90, "r": 5})], "outside.*60x40"),
+    "unknown shape": ([region({"name": "polyline", "all_points_x": [1], "all_points_y": [1]})], "'polyline'"),
+    "bad coordinates": ([region({"name": "rect", "x": 1, "y": 1, "width": 4})], r"lacks \['height'\]"),
+}
+
+
+@pytest.mark.parametrize("reason", FAULTS)
+def test_faulty_regions(via, reason):
+    regions, message = FAULTS[reason]
+    folder = via([region(POLYGON), *regions])
+    with pytest.raises(DataError, match=f"via_region_data.json, a.png, region 1.*{message}") as caught:
+        load_via(folder)
+    assert caught.value.reason == reason
+    dataset = load_via(folder, strict=False)
+    assert dict(dataset.dropped) == {reason: 1}
+    assert len(dataset) == 2 and len(dataset[0].labels) == 1
+
+
+def test_region_without_its_class(via):
+    folder = via([region(POLYGON, kind="pear"), region(POLYGON)])
+    with pytest.raises(DataError, match="region 1: unknown category.*'kind'"):
+        load_via(folder)
+    assert dict(load_via(folder, strict=False).dropped) == {"unknown category": 1}
+    with pytest.raises(DataError, match="region 0: unknown category 'pear'.*apple"):
+        load_via(via([region(POLYGON, kind="pear")]), class_names=["apple"])
+
+
+def test_missing_twice_and_empty(via):
+    folder = via([region(POLYGON)])
+    (folder / "b.png").unlink()
+    with pytest.raises(DataError, match=r"b\.png.*missing.*via_region_data"):
+        load_via(folder)
+    assert dict(load_via(folder, strict=False).dropped) == {"missing image": 1}
+
+    file = folder / "via_region_data.json"
+    content = json.loads(file.read_text())
+    content["b.png2"]["filename"] = "a.png"
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"a\.png is annotated twice"):
+        load_via(folder)
+    file.write_text(
+        '{"a.png1": {"filename": "a.png", "regions": []}, "a.png1": {"filename": "a.png", "regions": []}}'
+    )
+    with pytest.raises(DataError, match=r"a\.png1.*occurs twice"):
+        load_via(folder)
+    file.write_text("{}")
+    with pytest.raises(DataError, match="empty"):
+        load_via(folder)
+    file.write_text("[1]")
+    with pytest.raises(DataError, match="not a VIA"):
+        load_via(folder)
+
+
+@pytest.mark.parametrize("split, pictures, objects", [("train", 61, 255), ("val", 13, 50)])
+def test_real_balloon(real_data, split, pictures, objects):
+    dataset = load_via(real_data / "balloon" / split)
+    assert dataset.class_names == ("balloon",) and len(dataset) == pictures
+    if split == "val":  # the training pictures are read by training
+        assert sum(len(sample.labels) for sample in dataset) == objects
+    else:
+        assert len(dataset[0].labels) == 1

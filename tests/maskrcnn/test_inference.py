@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+
+
+def test_detections_lie_in_the_picture_as_given(tiny, picture):
+    found = tiny().detect(picture)
+    assert len(found) == 20
+    assert found.boxes.shape == (20, 4) and found.boxes.dtype == np.float32
+    assert found.masks.shape == (20, 50, 70) and found.masks.dtype == bool
+    assert (found.boxes >= 0).all() and (found.boxes <= [70, 50, 70, 50]).all()
+    assert (np.diff(found.scores) <= 0).all()
+    assert set(found.labels) <= {1, 2, 3}
+
+
+def test_threshold_and_limit(tiny, picture):
+    model = tiny()
+    every = model.detect(picture)
+    middle = float(np.median(every.scores))
+    assert (model.detect(picture, score_threshold=middle).scores > middle).all()
+    best = model.detect(picture, max_detections=3)
+    np.testing.assert_array_equal(best.boxes, every.boxes[:3])
+    assert len(model.detect(picture, score_threshold=0.999)) == 0
+
+
+def test_uint8_and_float_and_list_agree(tiny, picture):
+    model = tiny()
+    one = model.detect(picture)
+    two = model.detect([picture, picture.astype("float32") / 255])
+    for other in two:
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (np.zeros((5, 5), "uint8"), r"\(H, W, 3\)"),
+        (np.zeros((5, 5, 4), "uint8"), r"\(5, 5, 4\)"),
+        (np.zeros((5, 5, 3), "int64"), "int64"),
+        (np.full((5, 5, 3), 255.0), "255"),
+        (np.full((5, 5, 3), np.nan), "nan"),
+        (np.zeros((0, 5, 3), "uint8"), r"\(0, 5, 3\)"),
+    ],
+)
+def test_a_picture_that_is_none_is_refused(tiny, bad, words):
+    with pytest.raises(ValueError, match=words):
+        tiny().detect(bad)
+
+
+def test_measure_gives_each_picture_its_own(tiny, picture):
+    model = tiny()
+    other = picture[:40, :40]
+    boxes = np.float32([[5, 5, 20, 20], [10, 10, 40, 30]])
+    both = model.measure([picture, other], [boxes, boxes[:1]], [boxes[:1], np.zeros((0, 4))])
+    alone = model.measure([picture], [boxes], [boxes[:1]])[0]
+    assert [len(m.class_probs) for m in both] == [2, 1]
+    assert both[0].refined_boxes.shape == (2, 4, 4)
+    assert both[0].mask_probs.shape == (1, 28, 28, 3) and both[1].mask_probs.shape == (0, 28, 28, 3)
+    np.testing.assert_allclose(both[0].class_probs, alone.class_probs, atol=1e-5)
+    np.testing.assert_allclose(both[0].detections.boxes, alone.detections.boxes, atol=1e-2)
+    np.testing.assert_allclose(both[0].class_probs.sum(-1), 1, rtol=1e-5)
+    detected = model.detect(picture)
+    np.testing.assert_allclose(alone.detections.boxes, detected.boxes, atol=1e-2)
+    np.testing.assert_array_equal(alone.detections.masks, detected.masks)
+
+
+def test_fixed_shapes_compile_under_xla_and_agree(tiny, picture):
+    plain = tiny()
+    fixed = tiny(static_shapes=True)
+    fixed.set_weights(plain.get_weights())
+    image = tf.image.resize(picture.astype("float32") / 255, (64, 64))[None]
+    size = tf.constant([[64.0, 64.0]])
+    # XLA wants to know the batch.
+    compiled = tf.function(lambda x: fixed({"image": x, "image_size": size}), jit_compile=True)
+    ours, theirs = plain({"image": image, "image_size": size}), compiled(image)
+    count = int(ours["count"][0])
+    assert count == int(theirs["count"][0]) == 20
+    np.testing.assert_allclose(ours["boxes"], theirs["boxes"], atol=1e-2)
+    np.testing.assert_array_equal(ours["labels"], theirs["labels"])
+    np.testing.assert_allclose(ours["mask_probs"], theirs["mask_probs"][:count], atol=1e-4)
+
+
+def test_detection_does_not_trace_again_for_another_size(tiny, picture):
+    model = tiny()
+    model.detect(picture)
+    model.detect(picture[:30])
+    model.detect(picture[:45, :60])
+    [graph] = model._inference._detect_graphs.values()
+    assert graph.experimental_get_tracing_count() == 1

@@ -10,7 +10,7 @@ from maskrcnn.config import MaskRCNNConfig
 from maskrcnn.data.pipeline import batches
 from maskrcnn.forward import Forward, training_answers
 from maskrcnn.inference import Inference
-from maskrcnn.network import build_network
+from maskrcnn.network import build_network, leaf_layers
 
 
 @keras.saving.register_keras_serializable("maskrcnn")
@@ -54,7 +54,7 @@ class MaskRCNN(keras.Model):
         if kwargs.get("loss") is not None:
             raise ValueError("MaskRCNN has its own five losses: weigh them by model.loss_weights[name].assign(...)")
         optimizer = keras.optimizers.get(optimizer)
-        halved = any(layer.dtype_policy.name == "mixed_float16" for layer in self.network._flatten_layers())
+        halved = any(layer.dtype_policy.name == "mixed_float16" for layer in leaf_layers(self.network))
         if halved and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         super().compile(optimizer=optimizer, **kwargs)

@@ -10,6 +10,14 @@ from maskrcnn.heads import box_head, mask_head, rpn_head
 from maskrcnn.roi_align import RoIAlign
 
 
+def leaf_layers(model) -> list[keras.layers.Layer]:
+    """The layers of a model and of the models in it, the models themselves left out."""
+    found = []
+    for layer in model.layers:
+        found += leaf_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return found
+
+
 def build_features(config) -> keras.Model:
     """Backbone and pyramid: image (B, H, W, 3) to the list P2..P6; H and W multiples of 32."""
     image = keras.Input((None, None, 3), name="features_image")

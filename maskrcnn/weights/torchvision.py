@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from maskrcnn.network import leaf_layers
 from maskrcnn.weights.report import WeightReport
 
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
@@ -103,11 +104,9 @@ def load_torchvision(model, state: Mapping | str | Path) -> WeightReport:
     """
     if isinstance(state, str | Path):
         state = read_state(state)
-    layers = {layer.name: layer for layer in model.network._flatten_layers(include_self=False)}
     places = {
-        (name, variable.name): variable
-        for name, layer in layers.items()
-        if not hasattr(layer, "layers")
+        (layer.name, variable.name): variable
+        for layer in leaf_layers(model.network)
         for variable in layer.variables
     }
     matched, unused, assignments = [], [], {}

@@ -1,4 +1,3 @@
-import numpy as np
 import tensorflow as tf
 
 from maskrcnn.matching import IGNORED, NEGATIVE, POSITIVE, match

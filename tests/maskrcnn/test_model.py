@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import maskrcnn
 from maskrcnn import losses
+from maskrcnn.network import leaf_layers
 
 
 def state(model):
@@ -109,7 +110,7 @@ def test_task_losses_sum_to_the_loss_and_reach_their_own_heads(tiny, pictures):
     heads = {"proposal": "rpn_bbox", "bbox": "mrcnn_bbox", "class": "mrcnn_class_logits", "mask": "mrcnn_mask"}
     kernels = {
         layer.name: layer.kernel.value
-        for layer in model.network._flatten_layers(include_self=False)
+        for layer in leaf_layers(model.network)
         if layer.name in heads.values()
     }
     with tf.GradientTape(persistent=True) as tape:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from maskrcnn import MaskRCNN, MaskRCNNConfig
-from maskrcnn.network import build_network
+from maskrcnn.network import build_network, leaf_layers
 
 
 def test_torchvisions_parameter_count():
@@ -26,7 +26,7 @@ def test_every_backbone_gives_a_pyramid_and_trains(tiny, pictures, backbone):
 
 
 def test_layer_names_are_unique_in_the_whole_network(tiny):
-    names = [layer.name for layer in tiny().network._flatten_layers(include_self=False)]
+    names = [layer.name for layer in leaf_layers(tiny().network)]
     assert len(names) == len(set(names))
 
 
@@ -49,7 +49,7 @@ def test_batch_norm_is_frozen_unless_asked(tiny):
     def trainable(model):
         return [
             layer.trainable
-            for layer in model.network._flatten_layers()
+            for layer in leaf_layers(model.network)
             if isinstance(layer, keras.layers.BatchNormalization)
         ]
 
@@ -81,7 +81,8 @@ def test_unfit_backbone_weights_are_named(changes, words):
 
 def test_weights_of_another_width_are_refused(tmp_path, tiny):
     path = tmp_path / "small.weights.h5"
-    keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3)).save_weights(path)
+    source = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3))
+    source.save_weights(path)
     with pytest.raises(ValueError, match="do not fit mobilenet.*alpha=0.5"):
         tiny(backbone="mobilenet", backbone_alpha=0.5, backbone_weights=str(path))
     loaded = tiny(backbone="mobilenet", backbone_alpha=0.25, backbone_weights=str(path))

@@ -16,6 +16,7 @@ from maskrcnn import losses as loss_ops
 from maskrcnn.data.resize import resize_masks, resized_size
 from maskrcnn.detection import refine
 from maskrcnn.forward import Forward, training_answers
+from maskrcnn.network import leaf_layers
 from maskrcnn.pictures import fit, normalise
 
 DATA = Path(__file__).parents[1] / "data"
@@ -220,7 +221,7 @@ def training(model, train):
 
 def variable_of(model, key):
     layer, weight = maskrcnn.weights.torchvision.layer_of(key)
-    layers = {x.name: x for x in model.network._flatten_layers(include_self=False)}
+    layers = {x.name: x for x in leaf_layers(model.network)}
     return next(v.value for v in layers[layer].variables if v.name == weight)
 
 

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from maskrcnn.network import leaf_layers
 from maskrcnn.weights import load_torchvision
 from maskrcnn.weights.torchvision import layer_of, present_name
 
 
 def state_of(model):
     """Three tensors that fit, in torch's layout."""
-    layers = {layer.name: layer for layer in model.network._flatten_layers(include_self=False)}
+    layers = {layer.name: layer for layer in leaf_layers(model.network)}
 
     def torch_shape(name):
         kernel = layers[name].kernel.shape
@@ -52,7 +53,7 @@ def test_the_first_dense_layer_reads_the_other_order(tiny):
     model = tiny()
     state = state_of(model)
     load_torchvision(model, state)
-    kernel = next(x for x in model.network._flatten_layers() if x.name == "box_fc1").kernel.numpy()
+    kernel = next(x for x in leaf_layers(model.network) if x.name == "box_fc1").kernel.numpy()
     torch_kernel = state["roi_heads.box_head.fc6.weight"].reshape(16, 8, 7, 7)
     np.testing.assert_array_equal(kernel.reshape(7, 7, 8, 16)[2, 5, 3], torch_kernel[:, 3, 2, 5])
 

@@ -37,7 +37,7 @@ class Difficulty:
             there are.
     """
 
-    class_likeness: float = 0.5
+    class_likeness: float = 0.1
     box_occlusion: float = 1.0
     mask_detail: float = 0.5
     proposal_camouflage: float = 0.5

@@ -1,0 +1,45 @@
+# `make` lists what one can do. PYTHON=python3.12 make ... chooses the Python that .venv is made with.
+.DEFAULT_GOAL := help
+VENV := .venv
+RUN := $(VENV)/bin/python
+SWEEP ?= scripts/recipes/shapes.yaml
+WORKERS ?= 2
+# One thread a worker: many small graphs, and no worker waits for another.
+ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(VENV)/.installed ## make .venv with every version pinned
+
+$(VENV)/.installed: setup.cfg constraints.txt pyproject.toml
+	@sh scripts/make_venv.sh $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+.PHONY: sweep
+sweep: install ## train, prune, fine-tune, measure each task: results/shapes (SWEEP=recipe.yaml for another)
+	@$(RUN) scripts/sweep.py $(SWEEP)
+
+.PHONY: balloon
+balloon: install ## the same on the Balloon photos (wants TASKPRUNE_DATA=folder that holds balloon/)
+	@$(RUN) scripts/sweep.py scripts/recipes/balloon.yaml
+
+.PHONY: test
+test: lint ## lint, and the fast tests
+	@$(ONE_THREAD) $(RUN) -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
+
+.PHONY: test-slow
+test-slow: install ## the tests that `make test` leaves out
+	@$(RUN) -m pytest -q -m slow
+
+.PHONY: lint
+lint: install ## ruff
+	@$(RUN) -m ruff check .
+
+.PHONY: benchmark
+benchmark: install ## speed beside torchvision's: results/benchmark (installs the extra `bench`)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
+	@$(RUN) scripts/benchmark.py

@@ -1,0 +1,95 @@
+"""Measure each task of a model on held-out pictures: evaluate.py scripts/recipes/balloon.yaml --file x.keras
+
+Prints a table for every task, with what a trivial predictor gets (floor), and writes them all as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import boot  # noqa: F401
+from building import dataset, prepare, saved_model
+from command import guarded, read_settings
+from maskrcnn.evaluation import MEASURES, TASKS, evaluate_in_detail, floors
+from settings import Recipe
+from store import write_text
+
+
+class Evaluate(Recipe):
+    """A recipe, whose data and evaluation count, and the model to measure."""
+
+    file: str | None = None
+    """the saved model; results/<name>/dense.keras if not given."""
+    output: str | None = None
+    """the JSON file; beside the model, with the ending .evaluation.json, if not given."""
+
+
+def measure(settings: Evaluate, path: Path) -> dict[str, Any]:
+    """Every measure of a saved model on the recipe's held-out pictures, and their floors.
+
+    Raises:
+        UserError, DataError: the model or the data cannot be used.
+    """
+    model = saved_model(path)
+    pictures = dataset(settings.data, "test", model.config.class_names)
+    wanted = settings.evaluation
+    found = evaluate_in_detail(
+        model, pictures, batch_size=wanted.batch_size, probe_seed=wanted.probe_seed, limit=wanted.limit
+    )
+    return {
+        "model": str(path),
+        "data": pictures.name,
+        "pictures": len(found.probes),
+        "measures": found.measures,
+        "floors": floors(pictures, found.probes),
+        "per_class": found.per_class,
+    }
+
+
+def table(task: str, measures: dict[str, float], floor: dict[str, float]) -> Table:
+    """One task's measures, for the terminal."""
+    shown = Table(title=task, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    shown.add_column("measure")
+    shown.add_column("value", justify="right")
+    shown.add_column("floor", justify="right")
+    shown.add_column("what it is")
+    for name, value in measures.items():
+        low = floor.get(name, math.nan)
+        shown.add_row(name, _figure(value), _figure(low), MEASURES[f"{task}_{name}"].description)
+    return shown
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def main() -> int:
+    settings = read_settings(Evaluate, __doc__)
+    prepare(settings)
+    path = Path(settings.file or Path(settings.results) / settings.name / "dense.keras")
+    found = measure(settings, path)
+    console = Console(highlight=False)
+    console.print(f"{found['model']} on {found['pictures']} pictures of {found['data']}")
+    for task in TASKS:
+        console.print(table(task, found["measures"][task], found["floors"][task]))
+    output = Path(settings.output or path.with_suffix(".evaluation.json"))
+    write_text(output, json.dumps(_plain(found), indent=1) + "\n")
+    console.print(f"written: {output}", soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    guarded(main)

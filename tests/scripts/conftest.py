@@ -1,0 +1,45 @@
+"""A recipe so small that a whole sweep takes seconds."""
+
+import pytest
+
+from settings import Recipe
+
+TINY = {
+    "name": "tiny",
+    "data": {"size": 64, "train_count": 32, "test_count": 6},
+    "model": {
+        "backbone": "resnet18",
+        "backbone_alpha": 0.25,
+        "train_batch_norm": True,
+        "min_size": 64,
+        "max_size": 64,
+        "fpn_width": 16,
+        "rpn_width": 16,
+        "box_head_widths": [32, 32],
+        "mask_head_widths": [16],
+        "mask_deconv_width": 16,
+        "anchor_sizes": [8, 16, 32, 64, 128],
+        "roi_canonical_size": 32,
+        "rpn_samples": 32,
+        "roi_samples": 16,
+        "pre_nms_train": 50,
+        "post_nms_train": 40,
+        "pre_nms_test": 50,
+        "post_nms_test": 30,
+    },
+    "training": {"steps": 6, "batch_size": 4, "checkpoint_every": 3},
+    "pruning": {"methods": ["l1", "random"], "ratios": [0.5], "finetune": {"steps": 4}},
+}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Settings -> a Recipe whose results lie in a folder of their own."""
+
+    def make(results=None, **changes):
+        content = {**TINY, "results": str(results or tmp_path_factory.mktemp("results"))}
+        for key, value in changes.items():
+            content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
+        return Recipe.model_validate(content)
+
+    return make

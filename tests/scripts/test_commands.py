@@ -1,0 +1,146 @@
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as rle
+from rich.console import Console
+
+from building import dataset, saved_model
+from building import model as new_model
+from command import UserError, guarded
+from detect import free_name, picture_files, records
+from drawing import draw_detections
+from evaluate import Evaluate, measure, table
+from maskrcnn import Detections
+from maskrcnn.data import DataError
+from progress import Work, clock
+
+
+def test_a_mistake_in_a_command_is_one_message_and_no_traceback(pytestconfig):
+    command = [sys.executable, str(pytestconfig.rootpath / "scripts" / "sweep.py"), "no-such-recipe.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr == "error: no-such-recipe.yaml: the recipe cannot be read (No such file or directory).\n"
+
+
+@pytest.mark.parametrize("error", [UserError("bad"), DataError("bad")])
+def test_guarded_shows_a_users_error(error, capsys):
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as stop:
+        guarded(main)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "error: bad\n"
+
+
+def test_guarded_lets_an_unexpected_error_through():
+    with pytest.raises(ZeroDivisionError):
+        guarded(lambda: 1 / 0)
+
+
+def test_a_file_that_is_no_model(tmp_path):
+    with pytest.raises(UserError, match="no such model"):
+        saved_model(tmp_path / "x.keras")
+    (tmp_path / "x.keras").write_text("nothing")
+    with pytest.raises(UserError, match="cannot be read as a model"):
+        saved_model(tmp_path / "x.keras")
+
+
+def test_weights_that_do_not_fit_are_a_users_error(tmp_path, tiny):
+    with pytest.raises(UserError, match="weights 'nowhere.h5' does not exist"):
+        new_model(tiny(model={"backbone_weights": "nowhere.h5"}), ("one",))
+    path = tmp_path / "x.weights.h5"
+    path.write_text("nothing")
+    with pytest.raises(UserError, match="do not fit"):
+        new_model(tiny(model={"backbone_weights": str(path)}), ("one",))
+
+
+def test_missing_data_are_a_users_error(tiny):
+    with pytest.raises(UserError, match="data.train is not set"):
+        dataset(tiny(data={"kind": "via"}).data, "train")
+    with pytest.raises(UserError, match="data 'nowhere' does not exist"):
+        dataset(tiny(data={"kind": "via", "train": "nowhere"}).data, "train")
+
+
+def test_evaluating_a_saved_model(tmp_path, tiny):
+    recipe = tiny()
+    path = tmp_path / "x.keras"
+    new_model(recipe, dataset(recipe.data, "train").class_names).save(path)
+    found = measure(Evaluate.model_validate(recipe.model_dump()), path)
+    assert found["pictures"] == 6
+    assert set(found["measures"]) == {"proposal", "bbox", "class", "mask"}
+    assert found["floors"]["mask"]["iou"] > 0.5
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table("mask", found["measures"]["mask"], found["floors"]["mask"]))
+    assert "mean mask IoU on ground-truth boxes" in console.file.getvalue()
+
+
+def detections(height=40, width=60):
+    masks = np.zeros((2, height, width), bool)
+    masks[0, 5:20, 5:30] = masks[1, 10:40, 20:60] = True
+    boxes = np.array([[5, 5, 30, 20], [20, 10, 60, 40]], np.float32)
+    return Detections(boxes, np.array([1, 2], np.int32), np.array([0.9, 0.6], np.float32), masks)
+
+
+def test_detections_are_drawn_where_they_are():
+    image = np.full((40, 60, 3), 128, np.uint8)
+    drawn = np.array(draw_detections(image, detections(), ("a", "b"), least_side=40))
+    assert drawn.shape == image.shape
+    changed = (drawn != image).any(axis=-1)
+    assert changed[35, 40] and changed[15, 10]
+    assert not changed[38, 5]
+    large = draw_detections(image, detections(), ("a", "b"))
+    assert large.size == (60 * 12, 40 * 12)
+
+
+def test_a_picture_without_detections_stays_as_it_is():
+    image = np.full((40, 60, 3), 128, np.uint8)
+    nothing = Detections(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), np.zeros((0, 40, 60), bool))
+    assert (np.array(draw_detections(image, nothing, ("a",), least_side=40)) == image).all()
+
+
+def test_detections_as_json(tmp_path):
+    found = detections()
+    rows = json.loads(json.dumps(list(records(tmp_path / "x.png", found, ("a", "b")))))
+    assert [row["category"] for row in rows] == ["a", "b"]
+    assert rows[0]["bbox"] == [5, 5, 25, 15]
+    assert (rle.decode(rows[1]["segmentation"]).astype(bool) == found.masks[1]).all()
+
+
+def test_pictures_are_found_in_folders(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.JPG", format="jpeg")
+    (tmp_path / "notes.txt").write_text("x")
+    assert [path.name for path in picture_files([str(tmp_path)])] == ["a.JPG", "b.png"]
+    (tmp_path / "empty").mkdir()
+    for places, message in (([], "no picture is named"), ([str(tmp_path / "empty")], "holds no picture"),
+                            ([str(tmp_path / "c.png")], "no such picture")):
+        with pytest.raises(UserError, match=message):
+            picture_files(places)
+    taken = set()
+    names = [free_name(tmp_path, path, taken).name for path in (tmp_path / "a.jpg", tmp_path / "x" / "a.png")]
+    assert names == ["a.png", "a-2.png"]
+
+
+def test_the_time_left_comes_from_measured_units(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("progress.time.monotonic", lambda: now[0])
+    console = Console(file=io.StringIO(), width=100)
+    work = Work({"step": 10, "picture": 20}, {"picture": ("step", 0.5)}, console)
+    work.say("training")
+    assert work.seconds_left() is None
+    now[0] = 60  # the first unit compiles and does not count
+    work.did("step")
+    for _ in range(4):
+        now[0] += 2
+        work.did("step")
+    assert work.seconds_left() == pytest.approx(5 * 2 + 20 * 1)
+    work.skip("step", 5)
+    assert work.seconds_left() == pytest.approx(20)
+    assert "training" in console.file.getvalue()
+    assert (clock(7), clock(750), clock(3723)) == ("0:07", "12:30", "1:02:03")

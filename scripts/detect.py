@@ -41,6 +41,8 @@ class Detect(Settings):
     """only detections above it."""
     max_detections: Count | None = None
     """of a picture; the model's own limit if not given."""
+    photo: bool = True
+    """draw into the picture; false: on plain grey, for pictures that may not be passed on."""
 
 
 def picture_files(places: Sequence[str]) -> list[Path]:
@@ -115,7 +117,8 @@ def main() -> int:
         image = read_picture(path)
         found = model.detect(image, settings.score_threshold, settings.max_detections)
         everything += records(path, found, names)
-        draw_detections(image, found, names).save(free_name(folder, path, taken))
+        canvas = image if settings.photo else np.full_like(image, 225)
+        draw_detections(canvas, found, names).save(free_name(folder, path, taken))
     write_text(folder / "detections.json", json.dumps(everything, indent=1) + "\n")
     print(f"{len(everything)} objects in {len(files)} pictures: {folder}/*.png, {folder}/detections.json")
     return 0

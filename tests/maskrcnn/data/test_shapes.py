@@ -17,7 +17,7 @@ def checksum(level, seed=5):
     return value
 
 
-@pytest.mark.parametrize("level, literal", [("easy", 3579542198), ("hard", 313022317)])
+@pytest.mark.parametrize("level, literal", [("easy", 3579542198), ("hard", 298173629)])
 def test_the_same_pictures_on_every_machine(level, literal):
     assert checksum(level) == literal
     assert checksum(level, seed=6) != literal

@@ -9,7 +9,10 @@ from pruning.magnitude import L1, L2
 from pruning.masking import apply_masks, hold, mask, silent
 from pruning.optimizer import masked, masked_class
 from pruning.plans import Plan
+from pruning.recalibration import recalibrate
+from pruning.removal import remove
 from pruning.rules import register
+from pruning.timing import Latency, latency
 
 __all__ = [
     "L1",
@@ -17,6 +20,7 @@ __all__ = [
     "ChannelGraph",
     "Cost",
     "Criterion",
+    "Latency",
     "Plan",
     "PruningCallback",
     "Random",
@@ -24,10 +28,13 @@ __all__ = [
     "apply_masks",
     "cost",
     "hold",
+    "latency",
     "mask",
     "masked",
     "masked_class",
     "plan",
+    "recalibrate",
     "register",
+    "remove",
     "silent",
 ]

@@ -1,16 +1,20 @@
 """From scores to a Plan: where the budget goes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from pruning.costs import counted, without
 from pruning.criteria import Scores
 from pruning.graph import ChannelGraph
 from pruning.groups import Group
 from pruning.plans import Plan
+from pruning.pools import Pool
 
 SCOPES = ("layer", "part", "global")
-MEASURES = ("filters",)
+MEASURES = ("filters", "params", "macs", "bytes")
+
+Gone = dict[str, np.ndarray]
 
 
 def plan(
@@ -22,28 +26,89 @@ def plan(
     round_to: int = 1,
     min_channels: int = 1,
     already: Mapping[str, np.ndarray] | None = None,
+    max_sparsity: Mapping[str, float] | None = None,
+    input_shapes: dict[str, tuple] | tuple | None = None,
 ) -> Plan:
     """Choose the channels that go: those of the lowest scores, ties by position.
+
+    Savings in parameters and MACs are not additive (a channel costs what makes it times what reads it), so
+    those budgets are met by bisection on the exact cost: the same fraction of filters goes in every pool of
+    channels that compete, and that fraction is searched for.
 
     Args:
         graph: the model's groups.
         scores: of the same graph.
-        sparsity: fraction of `measure`, over the prunable groups, to remove; in [0, 1).
+        sparsity: fraction of `measure` to remove; in [0, 1).
         scope: where channels compete: "layer", the same fraction of every group; "part", within each part of
             the model; "global", all against all.
-        measure: "filters". A channel of a residual stream costs the filters of all the layers that write it.
+        measure: "filters", of the prunable groups (a channel of a residual stream costs the filters of all the
+            layers that write it); "params", "macs" or "bytes", of the whole model as `pruning.cost` counts it.
         round_to: kept channels of a group are rounded to the nearest multiple of this, or to the whole group
             where that is nearer; a group too small for it is not rounded.
         min_channels: every group keeps at least this many.
         already: group -> bool (size,), channels that are gone and stay so; they count towards `sparsity`.
+        max_sparsity: part -> largest fraction of its filters that may go (with scope "layer", of those of each
+            of its groups); what is gone already does not come back.
+        input_shapes: what "macs" are counted for, as for `pruning.cost`; needed where the model leaves a size
+            open, for example {"image": (1, 512, 512, 3), "rois": (1, 1000, 4), ...}.
 
     Returns:
-        a Plan; `.achieved` is what rounding and floors left of `.asked`. The number removed is the one
-        nearest to what is asked, the smaller of two equally near.
+        a Plan; `.achieved` is what rounding and floors left of `.asked`. The plan is the one nearest to what is
+        asked, the smaller of two equally near.
 
     Raises:
-        ValueError: an unknown scope or measure, a value out of range, scores of another graph or with NaN.
+        ValueError: an unknown scope, measure or part, a value out of range, scores of another graph or with
+            NaN; a budget of parameters, MACs or bytes that cannot be met: says how far it can go.
     """
+    max_sparsity = dict(max_sparsity or {})
+    _check(graph, scores, sparsity, scope, measure, round_to, min_channels, max_sparsity)
+    groups = graph.prunable
+    settings = {**scores.settings, "round_to": round_to, "min_channels": min_channels}
+    if max_sparsity:
+        settings["max_sparsity"] = max_sparsity
+    pools = [
+        Pool(pool, scores, round_to, min_channels, already or {}, max_sparsity)
+        for pool in _pools(groups, scope)
+    ]
+
+    def cut(fraction: float) -> Gone:
+        return {name: gone for pool in pools for name, gone in pool.cut(fraction).items()}
+
+    if measure == "filters":
+        gone = cut(sparsity)
+        total = sum(int(group.filters.sum()) for group in groups)
+        achieved = sum(int(group.filters[gone[group.name]].sum()) for group in groups) / total
+    else:
+        sized = counted(graph.model, input_shapes or _sized(graph))
+        settings["input_shapes"] = {name: list(shape) for name, shape in sized.input_shapes.items()}
+        dense = getattr(without(sized, {}), measure)
+        gone, achieved = _bisect(
+            cut, lambda gone: 1 - getattr(without(sized, gone), measure) / dense, sparsity, measure
+        )
+    return Plan(
+        model=graph.network.name,
+        fingerprint=graph.fingerprint,
+        sizes={group.name: group.size for group in groups},
+        removed={group.name: tuple(np.flatnonzero(gone[group.name]).tolist()) for group in groups},
+        asked=float(sparsity),
+        achieved=achieved,
+        measure=measure,
+        scope=scope,
+        criterion=scores.criterion,
+        settings=settings,
+    )
+
+
+def _check(
+    graph: ChannelGraph,
+    scores: Scores,
+    sparsity: float,
+    scope: str,
+    measure: str,
+    round_to: int,
+    min_channels: int,
+    max_sparsity: Mapping[str, float],
+) -> None:
     if not 0.0 <= sparsity < 1.0:
         raise ValueError(f"sparsity is {sparsity!r}; expected a fraction in [0, 1)")
     if scope not in SCOPES:
@@ -54,27 +119,15 @@ def plan(
         raise ValueError(f"round_to is {round_to} and min_channels {min_channels}; expected 1 or more")
     if scores.fingerprint != graph.fingerprint:
         raise ValueError("the scores were made for another model's graph: score this one, criterion(graph)")
-    groups = graph.prunable
-    if not groups:
+    if not graph.prunable:
         raise ValueError(f"nothing in model {graph.network.name!r} can be pruned: print(graph) says why")
-
-    gone: dict[str, np.ndarray] = {}
-    for pool in _pools(groups, scope):
-        gone.update(_cut(pool, scores, sparsity, round_to, min_channels, already or {}))
-    total = sum(int(group.filters.sum()) for group in groups)
-    cut = sum(int(group.filters[gone[group.name]].sum()) for group in groups)
-    return Plan(
-        model=graph.network.name,
-        fingerprint=graph.fingerprint,
-        sizes={group.name: group.size for group in groups},
-        removed={group.name: tuple(np.flatnonzero(gone[group.name]).tolist()) for group in groups},
-        asked=float(sparsity),
-        achieved=cut / total,
-        measure=measure,
-        scope=scope,
-        criterion=scores.criterion,
-        settings={**scores.settings, "round_to": round_to, "min_channels": min_channels},
-    )
+    parts = dict.fromkeys(group.part for group in graph.prunable)
+    for part, ceiling in max_sparsity.items():
+        if part not in parts or not 0.0 <= ceiling <= 1.0:
+            raise ValueError(
+                f"max_sparsity={{{part!r}: {ceiling!r}}}; expected fractions in [0, 1] of the parts "
+                f"{', '.join(parts)}"
+            )
 
 
 def _pools(groups: list[Group], scope: str) -> list[list[Group]]:
@@ -88,58 +141,40 @@ def _pools(groups: list[Group], scope: str) -> list[list[Group]]:
     return list(parts.values())
 
 
-def _cut(
-    pool: list[Group],
-    scores: Scores,
-    sparsity: float,
-    round_to: int,
-    floor: int,
-    already: Mapping[str, np.ndarray],
-) -> dict[str, np.ndarray]:
-    """Group name -> bool (size,), the channels of a pool that go."""
-    ranks, costs, owners, places = [], [], [], []
-    orders = {}
-    for number, group in enumerate(pool):
-        values = _values(scores, group, already)
-        orders[group.name] = order = np.argsort(values, kind="stable")
-        free = order[: max(group.size - floor, 0)]
-        ranks.append(values[free])
-        costs.append(group.filters[free])
-        owners.append(np.full(len(free), number))
-        places.append(free)
-    rank, cost, owner = np.concatenate(ranks), np.concatenate(costs), np.concatenate(owners)
-    order = np.lexsort((np.concatenate(places), owner, rank))
-    target = sparsity * sum(int(group.filters.sum()) for group in pool)
-    spent = np.concatenate([[0], np.cumsum(cost[order])])
-    count = int(np.argmin(np.abs(spent - target)))
-    taken = np.bincount(owner[order[:count]], minlength=len(pool))
-
-    gone = {}
-    for number, group in enumerate(pool):
-        before = int(already[group.name].sum()) if group.name in already else 0
-        kept = _rounded(
-            group.size - max(int(taken[number]), before), group.size - before, group.size, round_to, floor
-        )
-        gone[group.name] = np.zeros(group.size, dtype=bool)
-        gone[group.name][orders[group.name][: group.size - kept]] = True
-    return gone
+def _sized(graph: ChannelGraph) -> dict[str, tuple] | None:
+    """The shapes that the graph was made with, for one example, if no size is open."""
+    shapes = {name: (shape[0] or 1, *shape[1:]) for name, shape in graph.input_shapes.items()}
+    return None if any(None in shape for shape in shapes.values()) else shapes
 
 
-def _values(scores: Scores, group: Group, already: Mapping[str, np.ndarray]) -> np.ndarray:
-    if group.name not in scores.values or len(scores[group.name]) != group.size:
-        raise ValueError(f"the scores have no {group.size} values for group {group.name!r}: score this graph")
-    values = np.array(scores[group.name], dtype=np.float64)
-    if np.isnan(values).any():
+def _bisect(
+    cut: Callable[[float], Gone], saved: Callable[[Gone], float], asked: float, measure: str
+) -> tuple[Gone, float]:
+    """The plan whose saving is nearest to what is asked, and that saving."""
+    below, above = (0.0, cut(0.0)), (1.0, cut(1.0))
+    low, high = saved(below[1]), saved(above[1])
+    if high < asked:
         raise ValueError(
-            f"{scores.criterion} says nothing (NaN) about a channel of {group.name!r}; exclude the group"
+            f"{asked:.2%} of {measure} cannot be removed: at most {high:.2%} can, with these groups, round_to, "
+            "min_channels and max_sparsity"
         )
-    if group.name in already:
-        values[already[group.name]] = -np.inf
-    return values
+    if low >= asked:
+        return below[1], low
+    while above[0] - below[0] > 1e-9:
+        middle = (below[0] + above[0]) / 2
+        gone = cut(middle)
+        if _same(gone, below[1]):
+            below = middle, gone
+        elif _same(gone, above[1]):
+            above = middle, gone
+        else:
+            figure = saved(gone)
+            if figure < asked:
+                below, low = (middle, gone), figure
+            else:
+                above, high = (middle, gone), figure
+    return (below[1], low) if asked - low <= high - asked else (above[1], high)
 
 
-def _rounded(kept: int, most: int, size: int, round_to: int, floor: int) -> int:
-    """`kept` rounded to the nearest multiple of round_to, or to the whole group; at most `most`."""
-    below = kept // round_to * round_to
-    allowed = [n for n in (below, below + round_to, size) if max(floor, 1) <= n <= most]
-    return min(allowed, key=lambda n: (abs(n - kept), -n)) if allowed else kept
+def _same(one: Gone, other: Gone) -> bool:
+    return all(np.array_equal(gone, other[name]) for name, gone in one.items())

@@ -1,6 +1,6 @@
 """Pruning inside `model.fit`: scores, plans, masks and holds at a schedule's steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -24,7 +24,7 @@ class PruningCallback(keras.callbacks.Callback):
     Args:
         criterion: `criterion(graph) -> Scores`, such as `pruning.L1()`.
         schedule: `schedule(step) -> (should_prune, sparsity)`, such as `schedules.PolynomialDecay(...)`.
-        scope, measure, round_to, min_channels: as for `pruning.plan`.
+        scope, measure, round_to, min_channels, max_sparsity, input_shapes: as for `pruning.plan`.
         include, exclude: as for `pruning.ChannelGraph`.
         graph: a graph of the model to use instead of a new one; then `include` and `exclude` are its own.
 
@@ -46,6 +46,8 @@ class PruningCallback(keras.callbacks.Callback):
         measure: str = "filters",
         round_to: int = 1,
         min_channels: int = 1,
+        max_sparsity: Mapping[str, float] | None = None,
+        input_shapes: Any = None,
         include: Any = None,
         exclude: Any = None,
         graph: ChannelGraph | None = None,
@@ -65,6 +67,8 @@ class PruningCallback(keras.callbacks.Callback):
             "measure": measure,
             "round_to": round_to,
             "min_channels": min_channels,
+            "max_sparsity": max_sparsity,
+            "input_shapes": input_shapes,
         }
         self.include, self.exclude = include, exclude
         self.plan: Plan | None = None

@@ -7,6 +7,7 @@ times (an RPN head on five levels) counts every time; one behind RoIAlign counts
 batch axis is images x RoIs.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,13 +100,27 @@ def cost(model: Any, input_shapes: dict[str, tuple] | tuple | None = None, plan:
     Raises:
         ValueError: an input's size is not known, or a layer's output shape does not follow from it.
     """
-    graph = ChannelGraph(model, _full(model, input_shapes))
-    gone = {name: plan.gone(name) for name in plan.sizes} if plan else silent(graph)
+    graph = counted(model, input_shapes)
     if plan:
         plan.check(graph)
-    left = _lengths_left(graph, gone)
-    shapes = graph.input_shapes
-    return Cost(_count(graph, {}), shapes, Cost(_count(graph, left), shapes))
+    gone = {name: plan.gone(name) for name in plan.sizes} if plan else silent(graph)
+    return Cost(_count(graph, {}), graph.input_shapes, without(graph, gone))
+
+
+def counted(model: Any, input_shapes: dict[str, tuple] | tuple | None = None) -> ChannelGraph:
+    """The graph of a model on inputs of a known size; arguments as for `cost`."""
+    return ChannelGraph(model, _full(model, input_shapes))
+
+
+def without(graph: ChannelGraph, gone: Mapping[str, np.ndarray]) -> Cost:
+    """Cost of a `counted` graph's model without some channels; group -> bool (size,), what goes."""
+    alive = graph.alive(gone)
+    lost = {}
+    for piece in graph.slices:
+        count = len(piece.channels) - int(np.count_nonzero(alive[piece.channels]))
+        if count:
+            lost[id(piece.variable), piece.axis] = count
+    return Cost(_count(graph, lost), graph.input_shapes)
 
 
 def _full(model: Any, shapes: Any) -> Any:
@@ -121,24 +136,9 @@ def _full(model: Any, shapes: Any) -> Any:
     return found
 
 
-def _lengths_left(graph: ChannelGraph, gone: Mapping[str, np.ndarray]) -> dict[tuple[int, int], int]:
-    """(id of variable, axis) -> positions removed from that axis."""
-    lost: dict[tuple[int, int], int] = {}
-    for group in graph.prunable:
-        if group.name not in gone:
-            continue
-        for member in group.members:
-            for part in member.parts:
-                key = (id(part.slice.variable), part.slice.axis)
-                lost[key] = lost.get(key, 0) + len(part.at(gone[group.name]))
-    return lost
-
-
 def _size(variable: Any, lost: Mapping[tuple[int, int], int]) -> int:
-    rank = len(variable.shape)
-    return int(
-        np.prod([n - lost.get((id(variable), axis - rank), 0) for axis, n in enumerate(variable.shape)])
-    )
+    rank, key = len(variable.shape), id(variable)
+    return math.prod(n - lost.get((key, axis - rank), 0) for axis, n in enumerate(variable.shape))
 
 
 def _count(graph: ChannelGraph, lost: Mapping[tuple[int, int], int]) -> tuple[LayerCost, ...]:
@@ -152,7 +152,7 @@ def _count(graph: ChannelGraph, lost: Mapping[tuple[int, int], int]) -> tuple[La
                     f"layer {kernel.call.path!r} is applied to shape {tuple(tensor.shape)}, whose "
                     "size does not follow from input_shapes: a layer before it needs compute_output_shape"
                 )
-            positions += int(np.prod(places))
+            positions += math.prod(places)
         key = id(kernel.call.layer)
         macs[key] = macs.get(key, 0) + positions * _size(kernel.variable, lost)
     rows = []

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 import pruning.layer_rules  # noqa: F401  (registers the rules of Keras's own layers)
 from pruning.groups import Group, collect_groups
 from pruning.rules import rule_of
-from pruning.trace import Kernel, Trace
+from pruning.trace import Kernel, Slice, Trace
 from pruning.walk import network_of, walk
 
 Selector = str | re.Pattern | type
@@ -61,12 +61,20 @@ class ChannelGraph:
             trace.give(tensor, channels)
         for call in steps.calls:
             rule_of(call)(call, trace)
+        self._entries: dict[str, np.ndarray | None] = {}
+        for path, tensor in steps.entries:
+            channels, known = trace.channels(tensor), self._entries.get(path)
+            if channels is not None and known is not None and len(channels) == len(known):
+                trace.tie(known, channels)  # a nested model has one input of one width
+            self._entries.setdefault(path, channels)
         for name, tensor in steps.outputs:
             trace.lock(trace.channels(tensor), f"reaches the model output {name!r}")
         self.input_shapes = {name: tuple(tensor.shape) for name, tensor in steps.inputs.items()}
         self._calls = steps.calls
         self._scales = trace.scales
-        self.groups: list[Group] = collect_groups(trace)
+        self._trace = trace
+        self.groups: list[Group]
+        self.groups, self._group_of, self._unit_of = collect_groups(trace)
         self.kernels: list[Kernel] = list(trace.kernels.values())
         sliced = {variable for variable, _ in trace.slices}
         self.loose = [
@@ -87,6 +95,30 @@ class ChannelGraph:
     def calls(self) -> list:
         """Every layer call (`pruning.walk.Call`), in order."""
         return self._calls
+
+    @property
+    def slices(self) -> list[Slice]:
+        """Every axis of a weight that follows channels."""
+        return list(self._trace.slices.values())
+
+    @property
+    def entries(self) -> dict[str, np.ndarray | None]:
+        """Path of every nested model's input (`pruning.walk.Walk.entries`) -> its channels' numbers."""
+        return self._entries
+
+    def channels(self, tensor: Any) -> np.ndarray | None:
+        """Numbers of the channels of a tensor of `calls`, int (C,); None where its last axis has none."""
+        return self._trace.channels(tensor)
+
+    def alive(self, gone: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Bool, one for every channel number: False where it belongs to one that goes.
+
+        Args:
+            gone: group -> bool (size,), what goes; groups that are not named stay whole.
+        """
+        stays = [~gone[g.name] if g.name in gone else np.ones(g.size, dtype=bool) for g in self.groups]
+        starts = np.cumsum([0, *(group.size for group in self.groups[:-1])])
+        return np.concatenate(stays)[starts[self._group_of] + self._unit_of]
 
     def __getitem__(self, name: str) -> Group:
         for group in self.groups:

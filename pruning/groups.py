@@ -110,8 +110,13 @@ def _listing(names: list[str], most: int = 8) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def collect_groups(trace: Trace) -> list[Group]:
-    """Sort the traced channels into groups: same makers, same fate, one group."""
+def collect_groups(trace: Trace) -> tuple[list[Group], np.ndarray, np.ndarray]:
+    """Sort the traced channels into groups: same makers, same fate, one group.
+
+    Returns:
+        the groups; for every channel number the position of its group among them, int (N,); and which channel
+        of that group it is, int (N,).
+    """
     roots = trace.book.roots()
     reasons = trace.book.reasons()
     made_by: dict[int, set[int]] = {}
@@ -145,8 +150,9 @@ def collect_groups(trace: Trace) -> list[Group]:
                 makers=[trace.blocks[maker].maker for maker in makers],
             )
         )
-    _place(trace, groups, group_of[roots], unit_of[roots])
-    return groups
+    group_of, unit_of = group_of[roots], unit_of[roots]
+    _place(trace, groups, group_of, unit_of)
+    return groups, group_of, unit_of
 
 
 def _name(block: Any, roots: np.ndarray, family: list[int]) -> str:

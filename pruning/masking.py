@@ -10,6 +10,7 @@ import numpy as np
 
 from pruning.graph import ChannelGraph
 from pruning.plans import Plan
+from pruning.rebuild import rebuild
 
 
 def mask(model: Any, plan: Plan) -> Any:
@@ -27,19 +28,9 @@ def mask(model: Any, plan: Plan) -> Any:
     Raises:
         ValueError: the plan was made for another structure.
     """
-    copied = copy(model)
+    copied, _ = rebuild(model)
     apply_masks(copied, plan)
     return copied
-
-
-def copy(model: Any) -> Any:
-    """A model of the same class, structure and weights, not compiled."""
-    network = getattr(model, "network", model)
-    twin = type(network).from_config(network.get_config())
-    twin.set_weights(network.get_weights())
-    if network is model:
-        return twin
-    return type(model)(model.config, network=twin)
 
 
 def apply_masks(model: Any, plan: Plan, graph: ChannelGraph | None = None) -> dict[str, np.ndarray]:
@@ -58,12 +49,12 @@ def apply_masks(model: Any, plan: Plan, graph: ChannelGraph | None = None) -> di
         ValueError: the plan was made for another structure, or two weights share a path.
     """
     graph = graph or ChannelGraph(model)
-    plan.check(graph)
+    every = plan.channels(graph)
     masks: dict[int, tuple[Any, np.ndarray]] = {}
     for group in graph.groups:
-        if not plan.removed.get(group.name):
+        if group.name not in every:
             continue
-        gone = plan.gone(group.name)
+        gone = every[group.name]
         for member in group.members:
             for part in member.parts:
                 if not part.slice.zero:

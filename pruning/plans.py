@@ -24,7 +24,8 @@ class Plan:
         removed: prunable group -> sorted positions of the channels that go.
         asked: fraction of `measure` that was to be removed.
         achieved: fraction that is.
-        measure: what the fractions are of; "filters" are kernel slices of the prunable groups' producers.
+        measure: what the fractions are of; "filters" are kernel slices of the prunable groups' producers,
+            "params", "macs" and "bytes" those of the whole model.
         scope, criterion, settings: how the plan was made.
     """
 
@@ -62,6 +63,28 @@ class Plan:
             f"this plan was made for another structure of {self.model!r} than {graph.network.name!r} has: "
             f"{why}. Make a new plan with pruning.plan(ChannelGraph(model), scores)"
         )
+
+    def channels(self, graph: ChannelGraph) -> dict[str, np.ndarray]:
+        """What goes, checked against a graph.
+
+        Returns:
+            group -> bool (size,), for the groups that lose channels.
+
+        Raises:
+            ValueError: as `check`; or a group would lose all its channels, or is locked by its structure.
+        """
+        self.check(graph)
+        gone = {name: self.gone(name) for name, channels in self.removed.items() if channels}
+        for group in graph.groups:
+            if group.name not in gone:
+                continue
+            if group.locked not in (None, "excluded", "not included"):
+                raise ValueError(f"the plan prunes group {group.name!r}, which is locked: {group.locked}")
+            if gone[group.name].all():
+                raise ValueError(
+                    f"the plan removes all {group.size} channels of group {group.name!r}: leave at least one"
+                )
+        return gone
 
     def save(self, path: str | Path) -> None:
         """Write the plan as JSON, a line for every group."""

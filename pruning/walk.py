@@ -5,7 +5,7 @@ serialised; shapes come from each layer's `compute_output_spec`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -34,12 +34,18 @@ class Call:
 
 @dataclass(eq=False)
 class Walk:
-    """All calls of a model, and its input and output tensors by name."""
+    """All calls of a model, and its input and output tensors by name.
+
+    Attributes:
+        entries: path of a nested model's InputLayer (of the model itself, where it is Sequential) and a tensor
+            that enters there, for every call of a nested model.
+    """
 
     name: str
-    calls: list[Call]
     inputs: dict[str, Any]
-    outputs: list[tuple[str, Any]]
+    calls: list[Call] = field(default_factory=list)
+    entries: list[tuple[str, Any]] = field(default_factory=list)
+    outputs: list[tuple[str, Any]] = field(default_factory=list)
 
 
 def network_of(model: Any) -> Any:
@@ -50,7 +56,7 @@ def network_of(model: Any) -> Any:
         TypeError: neither; a subclassed model has no graph to read.
     """
     network = getattr(model, "network", model)
-    if not (_is_functional(network) or isinstance(network, keras.Sequential)):
+    if not (is_functional(network) or isinstance(network, keras.Sequential)):
         raise TypeError(
             f"pruning reads Functional or Sequential Keras models, or an object whose .network is one; got "
             f"{type(network).__name__}. Express the learnable part as keras.Model(inputs, outputs)"
@@ -61,7 +67,7 @@ def network_of(model: Any) -> Any:
 def declared_inputs(model: Any) -> dict[str, tuple]:
     """Input name -> the shape it was declared with; None where any size goes."""
     network = network_of(model)
-    if not _is_functional(network):
+    if not is_functional(network):
         return {"input": tuple(network.inputs[0].shape)}
     names = [leaf[0] for leaf in _leaves(network.get_config()["input_layers"])]
     return {name: tuple(tensor.shape) for name, tensor in zip(names, network.inputs, strict=True)}
@@ -81,24 +87,25 @@ def walk(model: Any, input_shapes: dict[str, tuple] | tuple | None = None) -> Wa
     network = network_of(model)
     if isinstance(network, keras.Sequential) and not network.built:
         raise ValueError(f"model {network.name!r} is not built: call it, or begin it with keras.Input, first")
-    calls: list[Call] = []
-    if _is_functional(network):
+    if is_functional(network):
         config = network.get_config()
         declared = dict(
             zip([leaf[0] for leaf in _leaves(config["input_layers"])], network.inputs, strict=True)
         )
-        inputs = _given_shapes(network.name, declared, input_shapes)
-        outputs, names = _open_functional(network, config, inputs, "", "", calls)
+        found = Walk(network.name, _given_shapes(network.name, declared, input_shapes))
+        outputs, names = _open_functional(network, config, found.inputs, "", "", found)
     else:
-        inputs = _given_shapes(network.name, {"input": network.inputs[0]}, input_shapes)
-        outputs = _open_sequential(network, list(inputs.values()), "", "", calls)
+        found = Walk(network.name, _given_shapes(network.name, {"input": network.inputs[0]}, input_shapes))
+        outputs = _open_sequential(network, list(found.inputs.values()), "", "", found)
         names = [network.layers[-1].name]
-    for call in calls:
+    for call in found.calls:
         call.part = call.part or network.name
-    return Walk(network.name, calls, inputs, list(zip(names, outputs, strict=True)))
+    found.outputs = list(zip(names, outputs, strict=True))
+    return found
 
 
-def _is_functional(layer: Any) -> bool:
+def is_functional(layer: Any) -> bool:
+    """Whether it is a Functional model."""
     return (
         isinstance(layer, keras.Model)
         and not isinstance(layer, keras.Sequential)
@@ -136,9 +143,9 @@ def _given_shapes(name: str, declared: dict, shapes: Any) -> dict:
 
 
 def _open_functional(
-    network: Any, config: dict, inputs: dict, prefix: str, part: str, calls: list[Call]
+    network: Any, config: dict, inputs: dict, prefix: str, part: str, found: Walk
 ) -> tuple[list, list[str]]:
-    """Append a Functional model's calls; return its output tensors and their names."""
+    """Note a Functional model's calls; return its output tensors and their names."""
     operations = {operation.name: operation for operation in network.operations}
     layers = {layer["name"]: layer for layer in config["layers"]}
     made: dict[tuple[str, int, int], Any] = {(name, 0, 0): tensor for name, tensor in inputs.items()}
@@ -155,7 +162,7 @@ def _open_functional(
                 waiting.append((name, index, node))
                 continue
             args, kwargs = _revive(node["args"], made), _revive(node["kwargs"], made)
-            outputs = _call(operations[name], layers[name].get("config"), args, kwargs, prefix, part, calls)
+            outputs = _call(operations[name], layers[name].get("config"), args, kwargs, prefix, part, found)
             made.update({(name, index, position): tensor for position, tensor in enumerate(outputs)})
         if len(waiting) == len(pending):
             raise ValueError(f"model {network.name!r}: no way to order the calls of {waiting[0][0]!r}")
@@ -163,7 +170,7 @@ def _open_functional(
     ends = []
     for name, index, position in _leaves(config["output_layers"]):
         # In `output_layers` (and only there) Keras counts one built-in node before a Functional's calls.
-        ends.append((name, index - 1 if _is_functional(operations[name]) else index, position))
+        ends.append((name, index - 1 if is_functional(operations[name]) else index, position))
     names = [end[0] for end in ends]
     struct = config["output_layers"]
     if isinstance(struct, dict) and len(struct) == len(ends):  # no structure inside: outputs go by their keys
@@ -171,28 +178,30 @@ def _open_functional(
     return [made[end] for end in ends], names
 
 
-def _open_sequential(network: Any, inputs: list, prefix: str, part: str, calls: list[Call]) -> list:
+def _open_sequential(network: Any, inputs: list, prefix: str, part: str, found: Walk) -> list:
     outputs = inputs
     for layer in network.layers:
-        outputs = _call(layer, None, (outputs[0],), {}, prefix, part, calls)
+        outputs = _call(layer, None, (outputs[0],), {}, prefix, part, found)
     return outputs
 
 
 def _call(
-    layer: Any, config: dict | None, args: Any, kwargs: dict, prefix: str, part: str, calls: list[Call]
+    layer: Any, config: dict | None, args: Any, kwargs: dict, prefix: str, part: str, found: Walk
 ) -> list:
     tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, keras.KerasTensor)]
     path = f"{prefix}{layer.name}"
-    if _is_functional(layer):
+    if is_functional(layer):
         config = config if config and "input_layers" in config else layer.get_config()
         inner = _bind(config["input_layers"], args, kwargs, tensors)
-        return _open_functional(layer, config, inner, f"{path}/", part or layer.name, calls)[0]
+        found.entries += [(f"{path}/{name}", tensor) for name, tensor in inner.items()]
+        return _open_functional(layer, config, inner, f"{path}/", part or layer.name, found)[0]
     if isinstance(layer, keras.Sequential):
-        return _open_sequential(layer, tensors, f"{path}/", part or layer.name, calls)
+        found.entries.append((path, tensors[0]))
+        return _open_sequential(layer, tensors, f"{path}/", part or layer.name, found)
     outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
     # A layer may answer with its input's own spec: a tensor of its own keeps "who made it" unambiguous.
     outputs = [keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in outputs]
-    calls.append(Call(layer, path, part, tuple(args), dict(kwargs), tensors, outputs))
+    found.calls.append(Call(layer, path, part, tuple(args), dict(kwargs), tensors, outputs))
     return outputs
 
 

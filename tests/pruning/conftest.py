@@ -152,6 +152,41 @@ def shake(model, seed=0):
     return model
 
 
+def inputs(model, count=4, seed=0):
+    """A batch for one of these models."""
+    network = getattr(model, "network", model)
+    shape = {tensor.name: tensor.shape for tensor in network.inputs}.get("image", network.inputs[0].shape)
+    size = [length or 16 for length in shape[1:]]
+    image = np.random.default_rng(seed).normal(size=(count, *size)).astype("float32")
+    if network.name == "network":
+        return {"image": image, "rois": np.zeros((count, 5, 4), "float32")}
+    return image
+
+
+def difference(one, other):
+    """Largest difference of two structures of outputs, relative to each output's scale; NaN where not finite."""
+    found = []
+    for a, b in zip(keras.tree.flatten(one), keras.tree.flatten(other), strict=True):
+        a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        assert a.shape == b.shape and np.abs(b).max() > 0
+        found.append(np.abs(a - b).max() / np.abs(b).max())
+    return float(np.max(found))
+
+
+def lively(model, seed=0):
+    """Batch-norm statistics, scales and shifts of their own for every channel, and other biases than zero.
+
+    Kernels stay as they were drawn, so that deep networks neither explode nor fade.
+    """
+    generator = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.name in ("gamma", "moving_variance"):
+            weight.assign(generator.uniform(0.5, 1.5, weight.shape))
+        elif weight.name in ("beta", "moving_mean", "bias"):
+            weight.assign(generator.normal(0, 0.2, weight.shape))
+    return model
+
+
 @pytest.fixture
 def nets():
     keras.utils.set_random_seed(0)
@@ -160,6 +195,9 @@ def nets():
         **{builder.__name__: builder for builder in BUILDERS},
         fpn=fpn,
         shake=shake,
+        lively=lively,
+        inputs=inputs,
+        difference=difference,
         Detector=Detector,
         builders=BUILDERS,
         RoIAlign=StandInRoIAlign,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pruning
-from pruning.allocation import _rounded
+from pruning.pools import rounded
 
 L = keras.layers
 
@@ -121,7 +121,7 @@ def test_global_scope_counts_every_filter_of_a_stream(nets):
     ],
 )
 def test_rounding(kept, most, size, round_to, floor, expected):
-    assert _rounded(kept, most, size, round_to, floor) == expected
+    assert rounded(kept, most, size, round_to, floor) == expected
 
 
 def test_floors_and_what_is_gone_already(nets):
@@ -168,7 +168,8 @@ def test_wrong_arguments_are_named(nets):
     for arguments, word in (
         ({"sparsity": 50}, "sparsity is 50"),
         ({"scope": "block"}, "layer, part, global"),
-        ({"measure": "macs"}, "accepted: filters"),
+        ({"measure": "flops"}, "accepted: filters, params, macs"),
+        ({"max_sparsity": {"head": 0.5}}, "of the parts plain"),
         ({"round_to": 0}, "round_to"),
     ):
         with pytest.raises(ValueError, match=word):

@@ -1,20 +1,22 @@
 """From scores to a Plan: where the budget goes."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from pruning.budgets import Gone, bisect
 from pruning.costs import counted, without
 from pruning.criteria import Scores
 from pruning.graph import ChannelGraph
 from pruning.groups import Group
 from pruning.plans import Plan
 from pruning.pools import Pool
+from pruning.removal import remove
 
 SCOPES = ("layer", "part", "global")
-MEASURES = ("filters", "params", "macs", "bytes")
-
-Gone = dict[str, np.ndarray]
+MEASURES = ("filters", "params", "macs", "bytes", "latency")
+_TIMED_RESOLUTION = 1 / 64  # of the filters: some seven removals and timings
 
 
 def plan(
@@ -28,12 +30,14 @@ def plan(
     already: Mapping[str, np.ndarray] | None = None,
     max_sparsity: Mapping[str, float] | None = None,
     input_shapes: dict[str, tuple] | tuple | None = None,
+    timer: Callable[[Any, Any], Any] | None = None,
 ) -> Plan:
     """Choose the channels that go: those of the lowest scores, ties by position.
 
     Savings in parameters and MACs are not additive (a channel costs what makes it times what reads it), so
     those budgets are met by bisection on the exact cost: the same fraction of filters goes in every pool of
-    channels that compete, and that fraction is searched for.
+    channels that compete, and that fraction is searched for. A budget of latency is met likewise, each step
+    removing the channels and timing what is left.
 
     Args:
         graph: the model's groups.
@@ -42,7 +46,8 @@ def plan(
         scope: where channels compete: "layer", the same fraction of every group; "part", within each part of
             the model; "global", all against all.
         measure: "filters", of the prunable groups (a channel of a residual stream costs the filters of all the
-            layers that write it); "params", "macs" or "bytes", of the whole model as `pruning.cost` counts it.
+            layers that write it); "params", "macs" or "bytes", of the whole model as `pruning.cost` counts it;
+            "latency", of the time that `timer` measures.
         round_to: kept channels of a group are rounded to the nearest multiple of this, or to the whole group
             where that is nearer; a group too small for it is not rounded.
         min_channels: every group keeps at least this many.
@@ -51,6 +56,8 @@ def plan(
             of its groups); what is gone already does not come back.
         input_shapes: what "macs" are counted for, as for `pruning.cost`; needed where the model leaves a size
             open, for example {"image": (1, 512, 512, 3), "rois": (1, 1000, 4), ...}.
+        timer: for "latency": (smaller model, the graph's model) -> something with `.speedup`, such as
+            `lambda small, dense: pruning.latency(small, batch, against=dense)`.
 
     Returns:
         a Plan; `.achieved` is what rounding and floors left of `.asked`. The plan is the one nearest to what is
@@ -58,10 +65,15 @@ def plan(
 
     Raises:
         ValueError: an unknown scope, measure or part, a value out of range, scores of another graph or with
-            NaN; a budget of parameters, MACs or bytes that cannot be met: says how far it can go.
+            NaN; a budget of latency without a timer; a budget that cannot be met: says how far it can go.
     """
     max_sparsity = dict(max_sparsity or {})
     _check(graph, scores, sparsity, scope, measure, round_to, min_channels, max_sparsity)
+    if measure == "latency" and timer is None:
+        raise ValueError(
+            'measure="latency" needs timer=, such as lambda small, dense: pruning.latency(small, batch, '
+            "against=dense)"
+        )
     groups = graph.prunable
     settings = {**scores.settings, "round_to": round_to, "min_channels": min_channels}
     if max_sparsity:
@@ -74,29 +86,36 @@ def plan(
     def cut(fraction: float) -> Gone:
         return {name: gone for pool in pools for name, gone in pool.cut(fraction).items()}
 
+    def made(gone: Gone, achieved: float) -> Plan:
+        return Plan(
+            model=graph.network.name,
+            fingerprint=graph.fingerprint,
+            sizes={group.name: group.size for group in groups},
+            removed={group.name: tuple(np.flatnonzero(gone[group.name]).tolist()) for group in groups},
+            asked=float(sparsity),
+            achieved=achieved,
+            measure=measure,
+            scope=scope,
+            criterion=scores.criterion,
+            settings=settings,
+        )
+
     if measure == "filters":
         gone = cut(sparsity)
         total = sum(int(group.filters.sum()) for group in groups)
-        achieved = sum(int(group.filters[gone[group.name]].sum()) for group in groups) / total
-    else:
-        sized = counted(graph.model, input_shapes or _sized(graph))
-        settings["input_shapes"] = {name: list(shape) for name, shape in sized.input_shapes.items()}
-        dense = getattr(without(sized, {}), measure)
-        gone, achieved = _bisect(
-            cut, lambda gone: 1 - getattr(without(sized, gone), measure) / dense, sparsity, measure
-        )
-    return Plan(
-        model=graph.network.name,
-        fingerprint=graph.fingerprint,
-        sizes={group.name: group.size for group in groups},
-        removed={group.name: tuple(np.flatnonzero(gone[group.name]).tolist()) for group in groups},
-        asked=float(sparsity),
-        achieved=achieved,
-        measure=measure,
-        scope=scope,
-        criterion=scores.criterion,
-        settings=settings,
-    )
+        return made(gone, sum(int(group.filters[gone[group.name]].sum()) for group in groups) / total)
+    if measure == "latency":
+
+        def faster(gone: Gone) -> float:
+            if not any(channels.any() for channels in gone.values()):
+                return 0.0
+            return 1 - 1 / timer(remove(graph.model, made(gone, 0.0)), graph.model).speedup
+
+        return made(*bisect(cut, faster, sparsity, measure, _TIMED_RESOLUTION))
+    sized = counted(graph.model, input_shapes or _sized(graph))
+    settings["input_shapes"] = {name: list(shape) for name, shape in sized.input_shapes.items()}
+    dense = getattr(without(sized, {}), measure)
+    return made(*bisect(cut, lambda gone: 1 - getattr(without(sized, gone), measure) / dense, sparsity, measure))
 
 
 def _check(
@@ -145,36 +164,3 @@ def _sized(graph: ChannelGraph) -> dict[str, tuple] | None:
     """The shapes that the graph was made with, for one example, if no size is open."""
     shapes = {name: (shape[0] or 1, *shape[1:]) for name, shape in graph.input_shapes.items()}
     return None if any(None in shape for shape in shapes.values()) else shapes
-
-
-def _bisect(
-    cut: Callable[[float], Gone], saved: Callable[[Gone], float], asked: float, measure: str
-) -> tuple[Gone, float]:
-    """The plan whose saving is nearest to what is asked, and that saving."""
-    below, above = (0.0, cut(0.0)), (1.0, cut(1.0))
-    low, high = saved(below[1]), saved(above[1])
-    if high < asked:
-        raise ValueError(
-            f"{asked:.2%} of {measure} cannot be removed: at most {high:.2%} can, with these groups, round_to, "
-            "min_channels and max_sparsity"
-        )
-    if low >= asked:
-        return below[1], low
-    while above[0] - below[0] > 1e-9:
-        middle = (below[0] + above[0]) / 2
-        gone = cut(middle)
-        if _same(gone, below[1]):
-            below = middle, gone
-        elif _same(gone, above[1]):
-            above = middle, gone
-        else:
-            figure = saved(gone)
-            if figure < asked:
-                below, low = (middle, gone), figure
-            else:
-                above, high = (middle, gone), figure
-    return (below[1], low) if asked - low <= high - asked else (above[1], high)
-
-
-def _same(one: Gone, other: Gone) -> bool:
-    return all(np.array_equal(gone, other[name]) for name, gone in one.items())

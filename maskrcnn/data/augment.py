@@ -3,9 +3,9 @@
 All numbers of one picture's augmentation are drawn at once from (seed, epoch, index) by `draw`; so the order
 of workers cannot change them and a resumed run repeats them. Two halves use them:
 
-- geometry (flip, scale jitter with crop) is slicing, done in NumPy on the stored pixels before resizing.
-Keras's
-  layers would resample image and float masks, know no crop that keeps boxes right, and want padded batches.
+- geometry (flip, quarter turns, scale jitter with crop) is slicing, done in NumPy on the stored pixels before
+  resizing. Keras's layers would resample image and float masks, know no crop that keeps boxes right, and want
+  padded batches.
 - colour goes through the `transform_images` methods of Keras's preprocessing layers, with the drawn values.
 """
 
@@ -30,6 +30,7 @@ class Augmentation:
 
     Attributes:
         flip: probability of a mirrored picture.
+        turn: whether the picture is turned by a drawn number of quarter turns; for pictures without an up.
         scale: (smallest, largest) factor on the resized picture. Above 1 the picture is cropped to 1/factor
             of each side, so that the batch's size stays; below 1 it is shrunk.
         brightness: largest shift of the values, of 1.
@@ -38,6 +39,7 @@ class Augmentation:
     """
 
     flip: float = 0.0
+    turn: bool = False
     scale: tuple[float, float] = (1.0, 1.0)
     brightness: float = 0.0
     contrast: float = 0.0
@@ -52,12 +54,13 @@ class Augmentation:
 PRESETS = {
     "none": Augmentation(),
     "flip": Augmentation(flip=0.5),
+    "dihedral": Augmentation(flip=0.5, turn=True),
     "standard": Augmentation(flip=0.5, scale=(0.7, 1.5), brightness=0.1, contrast=0.2, saturation=0.2),
 }
 
 
 def preset(name: str | Augmentation) -> Augmentation:
-    """The `Augmentation` of that name ("none", "flip", "standard"), or the one given.
+    """The `Augmentation` of that name ("none", "flip", "dihedral", "standard"), or the one given.
 
     Raises:
         ValueError: for an unknown name.
@@ -73,6 +76,7 @@ class Draw(NamedTuple):
     """The numbers of one picture's augmentation."""
 
     flip: bool
+    turns: int  # quarter turns, counter-clockwise
     scale: float
     corners: np.ndarray  # (_CROP_TRIES, 2) float64 in [0, 1): where the crop lies, (y, x) of the free range
     colour: np.ndarray  # (3,) float32: brightness shift, contrast factor, saturation factor
@@ -81,27 +85,30 @@ class Draw(NamedTuple):
 def draw(augmentation: Augmentation, seed: int, epoch: int, index: int) -> Draw:
     """Draws from (seed, epoch, index) and nothing else."""
     u = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch, index]))).random(
-        5 + 2 * _CROP_TRIES
+        6 + 2 * _CROP_TRIES
     )
     low, high = augmentation.scale
     spread = np.array([augmentation.brightness, augmentation.contrast, augmentation.saturation])
     colour = (2 * u[2:5] - 1) * spread + (0.0, 1.0, 1.0)
     return Draw(
         bool(u[0] < augmentation.flip),
+        int(4 * u[-1]) if augmentation.turn else 0,
         low + (high - low) * u[1],
-        u[5:].reshape(-1, 2),
+        u[5:-1].reshape(-1, 2),
         colour.astype(np.float32),
     )
 
 
 def geometry(sample: Sample, augmentation: Augmentation, drawn: Draw) -> tuple[Sample, float]:
-    """Flips and crops a sample.
+    """Flips, turns and crops a sample.
 
     Returns:
         The changed sample and the factor, at most 1, by which its resized picture is to be shrunk.
     """
     if drawn.flip:
         sample = flipped(sample)
+    if drawn.turns:
+        sample = turned(sample, drawn.turns)
     if drawn.scale > 1.0:
         sample = _cropped_with_objects(sample, augmentation, drawn)
     return sample, min(drawn.scale, 1.0)
@@ -113,6 +120,16 @@ def flipped(sample: Sample) -> Sample:
     boxes = sample.boxes.copy()
     boxes[:, 0::2] = width - boxes[:, 2::-2]
     return replace(sample, image=sample.image[:, ::-1], boxes=boxes, masks=sample.masks[:, :, ::-1])
+
+
+def turned(sample: Sample, turns: int) -> Sample:
+    """The picture turned counter-clockwise by quarter turns; boxes are turned, not measured again."""
+    boxes = sample.boxes
+    for turn in range(turns % 4):
+        width = sample.image.shape[1 - turn % 2]
+        boxes = np.stack([boxes[:, 1], width - boxes[:, 2], boxes[:, 3], width - boxes[:, 0]], axis=1)
+    image, masks = np.rot90(sample.image, turns), np.rot90(sample.masks, turns, axes=(1, 2))
+    return replace(sample, image=image, boxes=boxes, masks=masks)
 
 
 def cropped(sample: Sample, window: tuple[int, int, int, int], least_visible: float = 0.3) -> Sample:

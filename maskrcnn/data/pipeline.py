@@ -38,7 +38,7 @@ def batches(
         batch_size: pictures in a batch.
         training: shuffle, and drop the last incomplete batch; else keep the order and every picture.
         seed: of order and augmentation.
-        augment: "none", "flip", "standard" or an `Augmentation`.
+        augment: "none", "flip", "dihedral", "standard" or an `Augmentation`.
         epoch: the epoch's number, or a callable that is asked for it whenever iteration begins: so resuming
             at epoch 7 gives what epoch 7 would have been.
 

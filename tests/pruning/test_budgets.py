@@ -135,3 +135,33 @@ def test_a_budget_round_trips_as_json(nets, tmp_path):
     assert pruning.Plan.load(tmp_path / "plan.json") == plan
     assert "of macs go, 40.00% asked" in str(plan)
     assert all((g.size - len(plan.removed[g.name])) % 8 == 0 or not plan.removed[g.name] for g in graph.prunable)
+
+
+class _ByCost:
+    """A timer whose times are exactly proportional to the MACs that are left, and that counts its calls."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, smaller, dense):
+        self.calls += 1
+        self.speedup = pruning.cost(dense).macs / pruning.cost(smaller).macs
+        return self
+
+
+def test_a_latency_budget_is_met_by_timing_what_is_left():
+    graph, timer = graph_of_wide(), _ByCost()
+    plan = pruning.plan(graph, pruning.L1()(graph), 0.4, scope="global", measure="latency", timer=timer)
+    cost = pruning.cost(graph.model, plan=plan)
+    assert plan.achieved == pytest.approx(1 - cost.effective.macs / cost.macs)
+    assert plan.achieved == pytest.approx(0.4, abs=0.03) and plan.measure == "latency"
+    assert timer.calls <= 8
+
+
+def test_a_latency_budget_says_how_far_it_can_go_and_wants_a_timer():
+    graph = graph_of_wide()
+    scores = pruning.L1()(graph)
+    with pytest.raises(ValueError, match="needs timer="):
+        pruning.plan(graph, scores, 0.4, measure="latency")
+    with pytest.raises(ValueError, match=r"90.00% of latency cannot be removed: at most \d\d\.\d\d% can"):
+        pruning.plan(graph, scores, 0.9, measure="latency", timer=_ByCost(), max_sparsity={"body": 0.2, "head": 0.2})

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskrcnn.data import shapes
-from maskrcnn.data.augment import PRESETS, Augmentation, Colour, cropped, draw, flipped, geometry, preset
+from maskrcnn.data.augment import PRESETS, Augmentation, Colour, cropped, draw, flipped, geometry, preset, turned
 from maskrcnn.data.dataset import Sample
 from maskrcnn.data.geometry import mask_boxes
 
@@ -86,6 +86,22 @@ def test_geometry_keeps_masks_boxes_and_picture_together(index, seed, epoch):
     )
     np.testing.assert_allclose(changed.boxes, mask_boxes(changed.masks), atol=1)
     assert changed.masks.any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_turned_boxes_follow_their_masks(turns):
+    sample = _one_box([10, 5, 30, 15])  # of a picture of 40 x 60
+    found = turned(sample, turns)
+    assert found.image.shape[:2] == found.masks.shape[1:] == ((60, 40) if turns % 2 else (40, 60))
+    np.testing.assert_array_equal(found.boxes, mask_boxes(found.masks))
+    back = turned(found, 4 - turns)
+    np.testing.assert_array_equal(back.masks, sample.masks)
+    np.testing.assert_array_equal(back.boxes, sample.boxes)
+
+
+def test_dihedral_draws_all_eight():
+    drawn = [draw(PRESETS["dihedral"], 0, 0, index) for index in range(200)]
+    assert {(d.flip, d.turns) for d in drawn} == {(f, t) for f in (False, True) for t in range(4)}
 
 
 def test_crop_cuts_measures_and_drops():

@@ -11,6 +11,7 @@ from maskrcnn.data.pipeline import batches
 from maskrcnn.forward import Forward, training_answers
 from maskrcnn.inference import Inference
 from maskrcnn.network import build_network, leaf_layers
+from maskrcnn.task_losses import task_losses
 
 
 @keras.saving.register_keras_serializable("maskrcnn")
@@ -111,10 +112,21 @@ class MaskRCNN(keras.Model):
             self._loss_means[name].update_state(value)
         return total
 
-    def task_losses(self, batch, training=False):
-        """The loss of each task on a training batch: {"proposal", "bbox", "class", "mask"}, float32 scalars."""
-        values = loss_ops.all_losses(self(batch, training=training), self.config.huber_delta)
-        return {task: tf.add_n([values[name] for name in names]) for task, names in loss_ops.TASKS.items()}
+    def task_losses(self, batch, seed=None):
+        """Each task's own loss on a training batch, in inference mode of batch norm, for saliency and budgets.
+
+        Not the losses of training: they are asked on true, jittered and background boxes, whatever the proposals.
+        The same batch always gives the same. See `maskrcnn.task_losses.task_losses`.
+
+        Args:
+            batch: a training batch (maskrcnn.data.batch).
+            seed: of the anchors and boxes that are drawn; the config's if None.
+
+        Returns:
+            {"proposal", "bbox", "class", "mask"} of differentiable float32 scalars, means over the pictures.
+        """
+        forward = Forward(self.network, self.config, batch["image"], batch["image_size"])
+        return task_losses(forward, batch, self.config.seed if seed is None else seed)
 
     @property
     def metrics(self):

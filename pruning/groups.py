@@ -1,5 +1,6 @@
 """Coupled groups of channels, with everything that makes, carries or reads them."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,7 +88,7 @@ class Group:
             self.name,
             self.size,
             [
-                [m.path, m.role, [[p.slice.variable.name, p.slice.axis, len(p.positions)] for p in m.parts]]
+                [m.path, m.role, [[_weight_name(p.slice.variable), p.slice.axis, len(p.positions)] for p in m.parts]]
                 for m in self.members
             ],
         ]
@@ -103,6 +104,11 @@ class Group:
             if paths:
                 lines.append(f"    {word} {_listing(paths)}")
         return "\n".join(lines)
+
+
+def _weight_name(variable: Any) -> str:
+    """A variable's name; without the running number that Keras gives to one that has none of its own."""
+    return re.sub(r"^variable_\d+$", "variable", variable.name)
 
 
 def _listing(names: list[str], most: int = 8) -> str:

@@ -126,7 +126,7 @@ def _separable(call: Call, trace: Trace) -> None:
     deep, point = layer.depthwise_kernel, layer.pointwise_kernel
     between = None if channels is None else np.repeat(channels, layer.depth_multiplier)
     made = trace.make(call, layer.filters)
-    trace.slice(call, "reads", deep, -2, channels, kernel=True)
+    trace.slice(call, "carries", deep, -2, channels, kernel=True)
     trace.slice(call, "reads", point, -2, between, kernel=True)
     trace.slice(call, "makes", point, -1, made, kernel=True)
     trace.slice(call, "makes", layer.bias if layer.use_bias else None, -1, made)
@@ -151,6 +151,13 @@ def _batch_norm(call: Call, trace: Trace) -> None:
     trace.slice(call, "carries", layer.moving_variance, -1, channels, zero=False)
     trace.scale(call)
     trace.give(output, channels, call)
+
+
+def _layer_scale(call: Call, trace: Trace) -> None:
+    """ConvNeXt's LayerScale: one factor for every channel."""
+    channels = trace.channels(call.inputs[0])
+    trace.slice(call, "carries", call.layer.gamma, -1, channels)
+    trace.give(call.outputs[0], channels, call)
 
 
 def _prelu(call: Call, trace: Trace) -> None:
@@ -260,6 +267,10 @@ def _register_all() -> None:
         register(kind, locked("attention"))
     for kind in _kinds("Embedding LSTM GRU SimpleRNN ConvLSTM1D ConvLSTM2D ConvLSTM3D"):
         register(kind, locked("pruning its channels is not supported"))
+    # Layers that only the models of keras.applications have; they are not exported.
+    register("keras.applications.convnext.LayerScale", _layer_scale)
+    register("keras.applications.convnext.StochasticDepth", "keep")
+    register("keras.applications.inception_resnet_v2.CustomScaleLayer", "tie")
     for name in _words("Add Subtract Multiply Divide TrueDivide Maximum Minimum"):
         register(f"keras.ops.numpy.{name}", "tie")
     for name in _words("Abs Absolute Negative Square Sqrt Exp Tanh Clip"):

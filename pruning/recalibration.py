@@ -64,7 +64,7 @@ class _Tally:
         if mask is not None:
             raise ValueError(f"batch norm {self.path!r} is called with a mask, which recalibrate cannot weigh")
         layer = self.layer
-        values = keras.ops.cast(inputs, "float32")
+        values = keras.ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         axis = layer.axis % len(values.shape)
         others = [other for other in range(len(values.shape)) if other != axis]
         mean, variance = keras.ops.moments(values, axes=others)

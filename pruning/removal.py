@@ -83,7 +83,7 @@ class _Widths:
 
 def _narrow(config: dict, path: str, changes: set[tuple[int, int]]) -> None:
     """Edit the settings that hold a layer's number of output channels."""
-    held = [name for name in ("filters", "units", "target_shape", "newshape") if name in config]
+    held = [name for name in ("filters", "units", "target_shape", "newshape", "projection_dim") if name in config]
     if not held or all(before == after for before, after in changes):
         return
     if len(changes) > 1:

@@ -53,7 +53,8 @@ def rule_of(call: Call) -> Rule:
     if name in _RULES:
         return _RULES[name]
     if kind.__module__.split(".")[0] == "keras":
-        handle = f'"{name}"' if ".ops." in name else f"keras.layers.{kind.__name__}"
+        exported = getattr(keras.layers, kind.__name__, None) is kind  # raw operations and some models' layers are not
+        handle = f"keras.layers.{kind.__name__}" if exported else f'"{name}"'
     else:
         handle = kind.__name__
     raise ValueError(

@@ -152,3 +152,14 @@ def test_it_detects_trains_saves_and_is_pruned_again(nets, tmp_path):
     assert smaller.count_params() < small.count_params() < model.count_params()
     batches = maskrcnn.data.batches(data, model.config, 4, training=False)
     pruning.recalibrate(smaller, batches)
+
+
+@pytest.mark.slow
+def test_the_pyramid_of_the_paper_is_two_groups_of_256():
+    graph = pruning.ChannelGraph(maskrcnn.MaskRCNN(maskrcnn.MaskRCNNConfig(("thing",), backbone="resnet101")))
+    laterals, outputs = graph.group_of("fpn_lateral2"), graph.group_of("fpn_output2")
+    assert laterals.size == outputs.size == 256
+    assert sorted(laterals.makers) == [f"features/fpn_lateral{level}" for level in (2, 3, 4, 5)]
+    assert sorted(outputs.makers) == [f"features/fpn_output{level}" for level in (2, 3, 4, 5)]
+    readers = {member.path for member in outputs.readers}
+    assert readers == {"rpn/rpn_conv", "box_head/box_fc1", "mask_head/mask_conv1"}

@@ -1,0 +1,126 @@
+"""The probe boxes of a training batch, drawn inside the compiled graph: on them each task's loss is its own.
+
+The same idea as the stored probe set of evaluation (`maskrcnn.evaluation.probe`): true boxes, jittered copies,
+background. They depend on no proposal, so that no other task's answers move a loss.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from maskrcnn import boxes as box_ops
+from maskrcnn.sampling import random_priority
+from maskrcnn.targets import objects_of
+
+JITTER_IOU = (0.5, 0.9)  # of a jittered box with its own object
+BACKGROUND_IOU = 0.3  # a background box stays below this with everything
+JITTERS, BACKGROUNDS = 4, 8  # copies of an object; boxes of a picture
+_CANDIDATES = 96  # background boxes tried at once
+_HALVINGS = 12
+_JITTER_STREAM, _BACKGROUND_STREAM = 3, 4  # of the random numbers; training draws from 0 and 1
+
+
+def picture_keys(batch):
+    """(B,) int32, a number for each picture: a function of its boxes and its size, wherever it stands."""
+    numbers = tf.concat([batch["image_size"], tf.reshape(batch["boxes"], (tf.shape(batch["boxes"])[0], -1))], axis=1)
+    bits = tf.cast(tf.bitcast(numbers, tf.int32), tf.int64)  # of padding all 0
+    odd = 2 * tf.range(tf.shape(bits)[1], dtype=tf.int64) + 1
+    return tf.cast(tf.reduce_sum(bits * odd, axis=1) % (2**31 - 1), tf.int32)
+
+
+def uniform(keys, shape, seed: int, stream: int):
+    """(B, *shape) float32 in [0, 1), a function of each picture's key, the seed and the stream alone."""
+    return tf.map_fn(lambda key: random_priority(shape, seed, key, stream), keys, fn_output_signature=tf.float32)
+
+
+def probe_boxes(batch, seed: int = 0):
+    """Draw the probe boxes of every picture of a batch.
+
+    Crowds are no objects here, but background boxes keep away from them. Distractors are not in a batch.
+
+    Args:
+        batch: a training batch (maskrcnn.data.batch), G objects a picture.
+        seed: int; with a picture's boxes and size it decides.
+
+    Returns:
+        A dict, K = G (1 + JITTERS) + BACKGROUNDS: boxes (B, K, 4) float32 xyxy px, true ones first, then
+        jittered copies, then background; matched (B, K) int32, their object in the batch; labels (B, K) int32,
+        0 for background; is_object, is_used (B, K) bool, false where there is no object or was no room.
+    """
+    keys = picture_keys(batch)
+    valid, crowd = objects_of(batch)
+    pictures, count = tf.shape(valid)[0], tf.shape(valid)[1]
+    copies, fits = _jittered(batch, valid, uniform(keys, (count, JITTERS, 5), seed, _JITTER_STREAM))
+    background, free = _background(batch, valid, crowd, uniform(keys, (_CANDIDATES, 5), seed, _BACKGROUND_STREAM))
+    owner = tf.concat([tf.range(count), tf.repeat(tf.range(count), JITTERS)], axis=0)
+    matched = tf.pad(tf.repeat(owner[None], pictures, axis=0), [[0, 0], [0, BACKGROUNDS]])
+    is_object = tf.pad(tf.concat([valid, fits], axis=1), [[0, 0], [0, BACKGROUNDS]])
+    return {
+        "boxes": tf.concat([batch["boxes"], copies, background], axis=1),
+        "matched": matched,
+        "labels": tf.where(is_object, tf.gather(batch["labels"], matched, batch_dims=1), 0),
+        "is_object": is_object,
+        "is_used": tf.concat([valid, fits, free], axis=1),
+    }
+
+
+def _jittered(batch, valid, drawn):
+    """Copies (B, G J, 4) of every object and whether they serve (B, G J); `drawn` is (B, G, J, 5) uniform."""
+    low, high = JITTER_IOU
+    boxes = batch["boxes"][:, :, None]
+    target = low + (high - low) * drawn[..., 4]
+    # A direction in which the farthest corner moves by a whole side: along it the IoU falls from 1 to 0.5 or less.
+    direction = 2 * drawn[..., :4] - 1
+    direction /= tf.maximum(tf.reduce_max(tf.abs(direction), axis=-1, keepdims=True), 1e-6)
+    width, height = box_ops.sides(boxes)
+    direction *= tf.stack([width, height, width, height], axis=-1)
+    near, far = tf.zeros_like(target), tf.ones_like(target)
+    for _ in range(_HALVINGS):
+        middle = (near + far) / 2
+        above = _own_iou(boxes, boxes + middle[..., None] * direction) > target
+        near, far = tf.where(above, middle, near), tf.where(above, far, middle)
+    copies = box_ops.clip(boxes + near[..., None] * direction, batch["image_size"])
+    own = _own_iou(boxes, copies)
+    shape = tf.shape(own)
+    flat = tf.reshape(copies, (shape[0], -1, 4))
+    others = tf.where(valid[:, None], box_ops.iou(flat, batch["boxes"]), 0.0)
+    own = tf.reshape(own, (shape[0], -1))
+    # The object's own IoU is among the others', up to rounding.
+    fits = (own >= low) & (own <= high) & (own >= tf.reduce_max(others, axis=-1) - 1e-4)
+    return flat, fits & tf.repeat(valid, shape[2], axis=1)
+
+
+def _own_iou(boxes, copies):
+    """IoU of boxes (..., 4) with their copies, pair by pair; 0 for a box turned inside out."""
+    corners = tf.concat([tf.maximum(boxes[..., :2], copies[..., :2]), tf.minimum(boxes[..., 2:], copies[..., 2:])], -1)
+    common, first, second = (
+        tf.reduce_prod(tf.maximum(one[..., 2:] - one[..., :2], 0.0), axis=-1) for one in (corners, boxes, copies)
+    )
+    return tf.math.divide_no_nan(common, first + second - common)
+
+
+def _background(batch, valid, crowd, drawn):
+    """Boxes (B, BACKGROUNDS, 4) away from everything and whether they serve; `drawn` is (B, K, 5) uniform."""
+    size = batch["image_size"][:, None, ::-1]  # (B, 1, 2): width, height
+    sides = size * tf.exp(tf.math.log(1 / 16) + drawn[..., :2] * tf.math.log(8.0))  # 1/16 to 1/2 of the picture's
+    # Every other candidate is sized like one of the picture's objects, times 0.7 to 1.4.
+    order = tf.argsort(tf.cast(~valid, tf.int32), axis=1, stable=True)
+    objects = tf.reduce_sum(tf.cast(valid, tf.float32), axis=1)
+    pick = tf.gather(order, tf.cast(drawn[..., 4] * objects[:, None], tf.int32), batch_dims=1)
+    like = tf.stack(box_ops.sides(tf.gather(batch["boxes"], pick, batch_dims=1)), axis=-1)
+    like *= tf.exp(0.35 * (2 * drawn[..., :2] - 1))
+    sized_like = (tf.range(_CANDIDATES) % 2 == 0)[None] & (objects[:, None] > 0)
+    sides = tf.clip_by_value(tf.where(sized_like[..., None], like, sides), tf.minimum(2.0, size), size)
+    corner = drawn[..., 2:4] * (size - sides)
+    boxes = tf.concat([corner, corner + sides], axis=-1)
+
+    overlaps = tf.where((valid | crowd)[:, None], box_ops.iou(boxes, batch["boxes"]), 0.0)
+    lower = tf.maximum(boxes[:, :, None, :2], batch["boxes"][:, None, :, :2])
+    upper = tf.minimum(boxes[:, :, None, 2:], batch["boxes"][:, None, :, 2:])
+    covered = tf.math.divide_no_nan(
+        tf.reduce_prod(tf.maximum(upper - lower, 0.0), axis=-1), box_ops.area(boxes)[..., None]
+    )
+    overlaps = tf.maximum(overlaps, tf.where(crowd[:, None], covered, 0.0))  # inside a crowd nothing is background
+    free = tf.reduce_max(overlaps, axis=-1) < BACKGROUND_IOU
+    serves, index = tf.math.top_k(tf.cast(free, tf.int32), k=BACKGROUNDS)  # of equals the first
+    return tf.gather(boxes, index, batch_dims=1), serves > 0

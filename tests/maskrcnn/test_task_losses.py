@@ -90,15 +90,13 @@ def test_background_keeps_out_of_crowds(batch):
 
 
 def test_the_same_batch_gives_the_same_losses_and_its_pictures_their_mean(tiny, batch):
-    model = tiny()
-    whole = numbers(model.task_losses(batch))
+    model, two = tiny(), {key: value[1:3] for key, value in batch.items()}
+    whole = numbers(model.task_losses(two))
     assert whole.shape == (4,) and (whole > 0).all()
-    np.testing.assert_array_equal(whole, numbers(model.task_losses(batch)))
-    compiled = numbers(tf.function(model.task_losses)(batch))
-    np.testing.assert_allclose(compiled, whole, rtol=1e-5)
-    alone = [numbers(model.task_losses(one(batch, index))) for index in range(4)]
+    np.testing.assert_allclose(numbers(tf.function(model.task_losses)(two)), whole, rtol=1e-5)
+    alone = [numbers(model.task_losses(one(two, index))) for index in range(2)]
     np.testing.assert_allclose(np.mean(alone, axis=0), whole, rtol=1e-5)
-    assert (np.abs(numbers(model.task_losses(batch, seed=5)) - whole)[:3] > 1e-5).all()
+    assert (np.abs(numbers(model.task_losses(two, seed=5)) - whole)[:3] > 1e-5).all()
 
 
 def test_batch_norm_infers_and_the_step_does_not_matter(tiny, pictures, batch):

@@ -32,6 +32,14 @@ def test_one_batch_gives_the_outputs_of_training_mode(nets):
     assert nets.difference(model(data), trained) < 1e-4
 
 
+def test_float64_keeps_its_precision():
+    image = keras.Input((8, 8, 3), dtype="float64")
+    norm = L.BatchNormalization(dtype="float64")
+    (data,) = batches([3])
+    pruning.recalibrate(keras.Model(image, norm(image)), [data.astype("float64")])
+    np.testing.assert_allclose(norm.moving_mean, data.mean(axis=(0, 1, 2), dtype="float64"), rtol=1e-12)
+
+
 def test_a_shared_norm_counts_every_call_and_frozen_ones_are_set_too():
     image = keras.Input((8, 8, 1), name="image")
     norm = L.BatchNormalization(name="norm", momentum=0.99, scale=False, trainable=False)

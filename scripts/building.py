@@ -12,20 +12,27 @@ import tensorflow as tf
 import maskrcnn
 import pruning
 from command import UserError, find_data, find_weights
-from settings import DataSettings, FinetuneSettings, Recipe, TrainingSettings
+from settings import (
+    DataSettings,
+    FinetuneSettings,
+    Recipe,
+    RetrainingName,
+    TrainingSettings,
+)
 
 
 def prepare(recipe: Recipe) -> None:
-    """Seed Keras and set the number of threads; before any computation."""
-    if recipe.threads:
+    """Set the number of threads, and have the same threads give the same numbers; before any computation."""
+    # Grappler turns the sum of a gradient's parts into one in order of their arrival, which costs the last digits.
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)  # workers share it
+    if recipe.threads and tf.config.threading.get_intra_op_parallelism_threads() != recipe.threads:
         tf.config.threading.set_intra_op_parallelism_threads(recipe.threads)
         tf.config.threading.set_inter_op_parallelism_threads(recipe.threads)
-    keras.utils.set_random_seed(recipe.seed)
 
 
-def dataset(
-    data: DataSettings, split: str, class_names: tuple[str, ...] | None = None
-) -> maskrcnn.data.Dataset:
+def dataset(data: DataSettings, split: str, class_names: tuple[str, ...] | None = None) -> maskrcnn.data.Dataset:
     """The pictures to train on ("train") or the held-out ones ("test").
 
     Args:
@@ -50,13 +57,11 @@ def dataset(
         return maskrcnn.data.load_coco(found, folder, strict=data.strict, class_names=class_names)
     if data.kind == "labelme":
         return maskrcnn.data.load_labelme(found, strict=data.strict, class_names=class_names)
-    return maskrcnn.data.load_via(
-        found, data.strict, data.class_attribute, data.class_name, class_names=class_names
-    )
+    return maskrcnn.data.load_via(found, data.strict, data.class_attribute, data.class_name, class_names=class_names)
 
 
-def config(recipe: Recipe, class_names: tuple[str, ...]) -> maskrcnn.MaskRCNNConfig:
-    """The network's configuration.
+def config(recipe: Recipe, class_names: tuple[str, ...], seed: int = 0) -> maskrcnn.MaskRCNNConfig:
+    """The network's configuration; `seed` is that of its samplers.
 
     Raises:
         UserError: a field that cannot be, or a file of weights that is not there.
@@ -65,22 +70,23 @@ def config(recipe: Recipe, class_names: tuple[str, ...]) -> maskrcnn.MaskRCNNCon
     weights = fields["backbone_weights"]
     if weights not in (None, "imagenet"):
         fields["backbone_weights"] = str(find_weights(weights))
-    fields["seed"] = recipe.seed
+    fields["seed"] = seed
     try:
         return maskrcnn.MaskRCNNConfig(class_names=tuple(class_names), **fields)
     except ValueError as error:
         raise UserError(f"model: {error}") from None
 
 
-def model(recipe: Recipe, class_names: tuple[str, ...]) -> maskrcnn.MaskRCNN:
-    """A new model, compiled with an optimizer that can hold masks.
+def model(recipe: Recipe, class_names: tuple[str, ...], seed: int = 0) -> maskrcnn.MaskRCNN:
+    """A new model, compiled with an optimizer that can hold masks; `seed` is that of its weights and samplers.
 
     Raises:
         UserError: as `config`; or the weights do not fit the backbone.
     """
-    settings = config(recipe, class_names)
+    settings = config(recipe, class_names, seed)
+    keras.utils.set_random_seed(seed)
     try:
-        made = maskrcnn.MaskRCNN(settings)
+        made = maskrcnn.MaskRCNN(settings, name="mask_rcnn")  # also where it is not the process's first
     except (ValueError, OSError) as error:
         if settings.backbone_weights is None:
             raise
@@ -88,7 +94,12 @@ def model(recipe: Recipe, class_names: tuple[str, ...]) -> maskrcnn.MaskRCNN:
             f"the weights {settings.backbone_weights} do not fit backbone {settings.backbone!r} with "
             f"backbone_alpha {settings.backbone_alpha}: {error}"
         ) from None
-    made.compile(optimizer(recipe.training))
+    return compiled(made, recipe.training)
+
+
+def compiled(made: maskrcnn.MaskRCNN, training: TrainingSettings) -> maskrcnn.MaskRCNN:
+    """The same model, compiled for training."""
+    made.compile(optimizer(training))
     made.optimizer.build(made.trainable_variables)
     return made
 
@@ -100,7 +111,7 @@ def saved_model(path: str | Path) -> maskrcnn.MaskRCNN:
         UserError: there is no such file, or it holds no Mask R-CNN.
     """
     if not Path(path).exists():
-        raise UserError(f"{path}: no such model; train.py and sweep.py write results/<name>/dense.keras")
+        raise UserError(f"{path}: no such model; train.py and sweep.py write results/<name>/runs/<run>/model.keras")
     try:
         found = maskrcnn.load(path)
     except (ValueError, OSError, KeyError, TypeError) as error:
@@ -108,6 +119,25 @@ def saved_model(path: str | Path) -> maskrcnn.MaskRCNN:
     if not isinstance(found, maskrcnn.MaskRCNN):
         raise UserError(f"{path} holds a {type(found).__name__}; expected a maskrcnn.MaskRCNN")
     return found
+
+
+def renew(model: maskrcnn.MaskRCNN, seed: int) -> None:
+    """Give a model the weights that its layers begin with, drawn from a seed."""
+    keras.utils.set_random_seed(seed)
+    network = model.network
+    network.set_weights(type(network).from_config(network.get_config()).get_weights())
+
+
+def read_weights(model: maskrcnn.MaskRCNN, path: Path) -> None:
+    """Give a model the weights of a saved one of the same structure.
+
+    Raises:
+        UserError: the file cannot be read, or holds another model.
+    """
+    try:
+        maskrcnn.MaskRCNN(model.config, network=model.network).load_weights(path)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read as this recipe's model: {str(error).splitlines()[0]}") from None
 
 
 def optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
@@ -145,20 +175,11 @@ def training_rates(settings: TrainingSettings) -> Callable[[int], float]:
     return rates(settings.learning_rate, settings.steps, settings.warmup_steps, settings.final_rate)
 
 
-def finetuning_rates(settings: FinetuneSettings) -> Callable[[int], float]:
-    """Learning rates of fine-tuning."""
+def finetuning_rates(
+    settings: FinetuneSettings, training: TrainingSettings, retraining: RetrainingName
+) -> Callable[[int], float]:
+    """Learning rates of fine-tuning; "rewind": the last ones of the training (Renda et al., ICLR 2020)."""
+    if retraining == "rewind":
+        rate, first = training_rates(training), training.steps - settings.steps
+        return lambda step: rate(first + step)
     return rates(settings.learning_rate, settings.steps, settings.warmup_steps)
-
-
-def results_folder(recipe: Recipe) -> Path:
-    """The folder of a recipe's results, made if need be.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    folder = Path(recipe.results) / recipe.name
-    try:
-        (folder / "runs").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --results") from None
-    return folder

@@ -1,4 +1,4 @@
-"""The columns of `runs.csv`, in order, and what each means."""
+"""The columns of a sweep's table, in order, and what each means."""
 
 from __future__ import annotations
 
@@ -6,41 +6,71 @@ from collections.abc import Iterable
 
 from maskrcnn.evaluation import MEASURES
 
-STAGES = ("floor", "dense", "dense_control", "pruned", "finetuned")
-STAGE_MEANINGS = {
+STAGES = {
     "floor": "trivial predictors: no model at all",
     "dense": "the network as trained",
     "dense_control": "the dense network with the same extra training as the pruned ones",
-    "pruned": "right after the last cut: with one_shot before any further training, with a gradual schedule "
-    "after the updates that the schedule takes",
+    "pruned": "right after the last cut: with one_shot before any further training, with a gradual schedule after "
+    "the updates that the schedule takes",
+    "recalibrated": "with batch norms estimated anew",
     "finetuned": "after fine-tuning with the masks held",
+    "removed": "that network without the masked channels: physically smaller",
+    "scratch": "the smaller network, trained from new weights as the dense one was",
 }
-COLUMNS = {
-    "run": "name of the run; its settings are in runs/<run>.json",
-    "stage": "; ".join(f"{name}: {meaning}" for name, meaning in STAGE_MEANINGS.items()),
-    "method": "criterion that chose the channels",
-    "asked": "fraction of filters to be removed",
-    "achieved": "fraction of filters that are zero, counted in the weights at this stage",
+SETTINGS = {
+    "run": "name of the run; its folder is runs/<run>, with all its settings in settings.json",
+    "stage": "; ".join(f"{name}: {meaning}" for name, meaning in STAGES.items()),
+    "criterion": "what scored the channels",
+    "arbiter": "how the tasks' scores became one; empty for scores of weights",
     "scope": "where channels competed",
     "schedule": "when they went",
-    "seed": "of weights, samplers, order and random scores",
-    "steps": "updates of training after the dense model; in the row of the dense model, of its own",
-    "learning_rate": "peak of the stage's training",
+    "budget": "what asked and achieved are fractions of: filters of what may be pruned; params, macs of the network",
+    "part": "what may be pruned: all, or one part",
+    "retraining": "finetune, rewind (the last learning rates of the training), scratch or none; for the dense control, "
+    "what it had",
+    "seed": "of weights, samplers, order and random scores; each has its own dense model",
+    "repeat": "number of the fine-tuning with the same settings, each with another order of the pictures",
+    "asked": "fraction of the budget to be removed",
+    "achieved": "fraction of the budget that is gone, counted in the weights at this stage",
+    "achieved_filters": "fraction of all filters that may ever be pruned that is gone",
+    "achieved_macs": "fraction of the dense network's macs that is gone",
+    "reference": "run that the delta columns are differences to: the dense control with the same extra training; the "
+    "dense network for pruned, recalibrated and scratch",
+    "steps": "updates of training after the dense model; in the rows dense and scratch, of all the training",
+    "learning_rate": "peak of the run's training up to this stage",
+}
+COSTS = {
     "params": "numbers held, zeros included",
     "macs": "multiply-adds of one picture, zeros included",
+    "bytes": "of the weights in memory, zeros included",
     "effective_params": "params without the channels that are zero: those of the network with them removed",
     "effective_macs": "macs likewise",
-    "effective_bytes": "bytes of the weights likewise",
+    "effective_bytes": "bytes likewise",
+    "file_bytes": "size of the .keras file, without optimizer",
+    "latency_ms": "median time of detect for a picture, with macs_detections detections whatever their scores",
+    "latency_dense_ms": "the same of the dense network, the two taking turns in one run",
+    "latency_ratio": "median of the dense network's time / this one's, round by round",
+    "latency_spread": "distance of the quartiles of latency_ms / latency_ms",
+    "latency_threads": "threads that one operation could use",
     "macs_image": "height x width px that macs count",
     "macs_rois": "proposals that macs count",
     "macs_detections": "detections that macs count",
-    **{name: measure.description for name, measure in MEASURES.items()},
-    "train_seconds": "time of this stage's training",
-    "evaluate_seconds": "time of its evaluation",
+    "macs_1000_100": "effective_macs with 1000 proposals and 100 detections",
 }
+SECONDS = {
+    "train_seconds": "time of this stage's training, in the process that finished it",
+    "prune_seconds": "time of scoring, choosing, masking, recalibrating and removing channels",
+    "evaluate_seconds": "time of measuring tasks, costs and latency",
+    "overhead_seconds": "time of all else: callbacks, progress, history, checkpoints, restoring, saving, writing",
+}
+MEASURED = {name: measure.description for name, measure in MEASURES.items()}
+DELTAS = {f"delta_{name}": f"{name} minus that of the run in `reference`" for name in MEASURED}
+COLUMNS = {**SETTINGS, **COSTS, **MEASURED, **DELTAS, **SECONDS}
+VARYING = (*SECONDS, "latency_ms", "latency_dense_ms", "latency_ratio", "latency_spread", "latency_threads")
+"""Columns that differ from one run of the same sweep to the next."""
 
 
 def describe(names: Iterable[str]) -> str:
     """A Markdown list of columns and their meanings."""
     lines = [f"- `{name}`: {COLUMNS.get(name, 'not documented')}" for name in names]
-    return "# Columns of runs.csv\n\nA row is one stage of one run.\n\n" + "\n".join(lines) + "\n"
+    return "# Columns of runs.csv and runs.parquet\n\nA row is one stage of one run.\n\n" + "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -55,7 +56,18 @@ def read_settings(kind: type[pydantic.BaseModel], description: str, argv: list[s
     if arguments and not arguments[0].startswith("-"):
         default = from_yaml(kind, Path(arguments.pop(0)))
     name = f"{Path(sys.argv[0]).name} [RECIPE.yaml]"
+    arguments = _bare_switches(kind, arguments)
     return tyro.cli(kind, default=default, args=arguments, prog=name, description=description, config=_STYLE)
+
+
+def _bare_switches(kind: type[pydantic.BaseModel], arguments: list[str]) -> list[str]:
+    """The arguments with True behind each switch that has no value: --dry-run is --dry-run True."""
+    switches = {f"--{name.replace('_', '-')}" for name, field in kind.model_fields.items() if field.annotation is bool}
+    found = []
+    for argument, after in itertools.zip_longest(arguments, arguments[1:], fillvalue="--"):
+        bare = argument.replace("_", "-") in switches and after.startswith("--")
+        found += [argument, "True"] if bare else [argument]
+    return found
 
 
 def read_flags(kind: type[pydantic.BaseModel], description: str, argv: list[str] | None = None) -> Any:
@@ -69,11 +81,20 @@ def read_flags(kind: type[pydantic.BaseModel], description: str, argv: list[str]
 
 
 def from_yaml(kind: type[pydantic.BaseModel], path: Path) -> Any:
-    """Settings from a YAML file.
+    """Settings from a YAML file; `base: other.yaml` in it takes over what it does not say.
 
     Raises:
         UserError: as `read_settings`.
     """
+    content = _read(path)
+    try:
+        return kind.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise UserError(explain(error, kind, str(path))) from None
+
+
+def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A YAML file's content; where it names a `base`, a file beside it, that one's with its own changes."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -84,10 +105,21 @@ def from_yaml(kind: type[pydantic.BaseModel], path: Path) -> Any:
         raise UserError(f"{path} is not YAML: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
-    try:
-        return kind.model_validate(content)
-    except pydantic.ValidationError as error:
-        raise UserError(explain(error, kind, str(path))) from None
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    other = path.parent / str(base)
+    if other.resolve() in (*below, path.resolve()):
+        raise UserError(f"{path}: base: {base} leads back to itself")
+    return _merged(_read(other, (*below, path.resolve())), content)
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    found = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        found[key] = _merged(base[key], value) if both else value
+    return found
 
 
 def explain(error: pydantic.ValidationError, kind: type[pydantic.BaseModel], where: str) -> str:
@@ -95,7 +127,9 @@ def explain(error: pydantic.ValidationError, kind: type[pydantic.BaseModel], whe
     lines = []
     for fault in error.errors():
         key = ".".join(map(str, fault["loc"]))
-        if fault["type"] == "extra_forbidden":
+        if fault["type"] == "value_error" and not key:
+            lines.append(str(fault["ctx"]["error"]))
+        elif fault["type"] == "extra_forbidden":
             known = _keys(kind, fault["loc"][:-1])
             near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else "known here: " + ", ".join(known)

@@ -21,7 +21,7 @@ def draw_detections(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        found: in pixels of the picture; `labels` count from 1.
+        found: in pixels of the picture; `labels` count from 1; a score that is NaN is not written.
         class_names: of the labels.
         least_side: px; a picture whose shorter side is less is enlarged by a whole factor.
 
@@ -41,7 +41,8 @@ def draw_detections(
         pen.rectangle(_corners(found.boxes[i] * zoom, size), outline=colours[i], width=round(1.5 * unit))
     taken: list[tuple[float, float, float, float]] = []
     for i in range(len(found.labels)):
-        text = f"{class_names[int(found.labels[i]) - 1]} {found.scores[i]:.2f}"
+        score = "" if np.isnan(found.scores[i]) else f" {found.scores[i]:.2f}"
+        text = class_names[int(found.labels[i]) - 1] + score
         _label(pen, text, found.boxes[i] * zoom, size, colours[i], font, taken)
     return picture
 

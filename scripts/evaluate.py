@@ -16,18 +16,20 @@ from rich.table import Table
 import boot  # noqa: F401
 from building import dataset, prepare, saved_model
 from command import guarded, read_settings
+from grid import dense_run
 from maskrcnn.evaluation import MEASURES, TASKS, evaluate_in_detail, floors
 from settings import Recipe
-from store import write_text
+from store import plain, write_text
 
 
 class Evaluate(Recipe):
     """A recipe, whose data and evaluation count, and the model to measure."""
 
     file: str | None = None
-    """the saved model; results/<name>/dense.keras if not given."""
+    """the saved model; the dense one of the recipe's first seed, in results/<name>/runs, if not given."""
     output: str | None = None
-    """the JSON file; beside the model, with the ending .evaluation.json, if not given."""
+    """the JSON file; if not given, beside the model with the ending .evaluation.json, and
+    results/<name>/dense.evaluation.json for the recipe's own."""
 
 
 def measure(settings: Evaluate, path: Path) -> dict[str, Any]:
@@ -69,24 +71,20 @@ def _figure(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
-def _plain(value: Any) -> Any:
-    """JSON knows no NaN."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
 def main() -> int:
     settings = read_settings(Evaluate, __doc__)
     prepare(settings)
-    path = Path(settings.file or Path(settings.results) / settings.name / "dense.keras")
+    folder = Path(settings.results) / settings.name
+    own = folder / "runs" / dense_run(settings, settings.seeds[0]).name / "model.keras"
+    path = Path(settings.file or own)
     found = measure(settings, path)
     console = Console(highlight=False)
     console.print(f"{found['model']} on {found['pictures']} pictures of {found['data']}")
     for task in TASKS:
         console.print(table(task, found["measures"][task], found["floors"][task]))
-    output = Path(settings.output or path.with_suffix(".evaluation.json"))
-    write_text(output, json.dumps(_plain(found), indent=1) + "\n")
+    beside = path.with_suffix(".evaluation.json") if settings.file else folder / "dense.evaluation.json"
+    output = Path(settings.output or beside)
+    write_text(output, json.dumps(plain(found), indent=1) + "\n")
     console.print(f"written: {output}", soft_wrap=True)
     return 0
 

@@ -1,195 +1,212 @@
-"""The one model of a sweep and all that is done with it: trained, restored, pruned, fine-tuned, measured.
+"""The one model of a seed and what is done to it: restored, pruned, trained, taken apart.
 
-One instance and one compiled training step serve every run: weights and optimizer are restored between runs,
-and masks are variables of the optimizer.
+One instance and one compiled training step serve all masked stages of all runs: weights and optimizer are restored
+between runs, and masks are variables of the optimizer. Only what is physically smaller is compiled anew.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import keras
+
 import building
+import choices
 import maskrcnn
 import pruning
-import schedules
-from dense import Dense
-from maskrcnn.evaluation import columns, evaluate, floors, probe_set
-from progress import Work
-from settings import PruningSettings, Recipe, ScheduleSettings
-from training import Memory, fit, steps_done, stream
+from grid import RunSettings
+from history import History, epoch_steps
+from live import Log
+from measuring import Costs, Measuring, bins, histograms
+from pictures import Pictures
+from progress import Meter
+from settings import Recipe
+from stopwatch import Stopwatch
+from store import RunFolder
+from training import Memory, bare, fit, steps_done, stream
 
-CRITERIA = {
-    "l1": lambda seed: pruning.L1(),
-    "l2": lambda seed: pruning.L2(),
-    "random": lambda seed: pruning.Random(seed=seed),
-}
+_REPEAT = 1_000_000  # between the data seeds of two repeats
 
 
 class Lab:
-    """A model with its data, measures and costs.
+    """A seed's model with its graph, costs and measures.
 
     Args:
         recipe: the experiment.
+        seed: of weights, samplers and random scores.
+        pictures: the recipe's data.
         work: where progress is reported: kinds "step" and "picture".
+        watch: counts the time.
+        log: where training is followed live.
 
     Raises:
-        UserError, DataError: the recipe's data or model cannot be made.
+        UserError: the recipe's model cannot be made.
     """
 
-    def __init__(self, recipe: Recipe, work: Work) -> None:
-        self.recipe, self.work = recipe, work
-        work.say("reading the data")
-        self.train_set = building.dataset(recipe.data, "train")
-        test = building.dataset(recipe.data, "test", self.train_set.class_names)
-        limit = recipe.evaluation.limit
-        self.test_set = test if limit is None else test.subset(range(min(limit, len(test))))
-        for split in (self.train_set, test):
-            if split.dropped:
-                faults = ", ".join(f"{count} x {reason}" for reason, count in split.dropped.items())
-                work.note(f"{split.name}: left out {faults}")
-        self.probes = probe_set(self.test_set, recipe.evaluation.probe_seed)
+    def __init__(
+        self, recipe: Recipe, seed: int, pictures: Pictures, work: Meter, watch: Stopwatch, log: Log | None = None
+    ) -> None:
+        self.recipe, self.seed, self.pictures = recipe, seed, pictures
+        self.work, self.watch, self.log = work, watch, log or Log()
         work.say("building the network")
-        self.model = building.model(recipe, self.train_set.class_names)
-        self.graph = pruning.ChannelGraph(
-            self.model, include=recipe.pruning.include or None, exclude=recipe.pruning.exclude or None
-        )
-        self._fresh = [variable.numpy() for variable in self.model.optimizer.variables]
+        self.model = building.model(recipe, pictures.train.class_names, seed)
+        self._graphs: dict[str, pruning.ChannelGraph] = {}
+        self._criteria: dict[tuple[str, str], pruning.TaskCriterion] = {}
+        self._dense_scores: dict[tuple[str, str], dict[str, pruning.Scores]] = {}
+        self._fresh = Memory(self.model)
         self._dense: Memory | None = None
 
-    # The dense model
+    @functools.cached_property
+    def measuring(self) -> Measuring:
+        """Measures models on the held-out pictures."""
+        return Measuring(self.recipe, self.pictures, self.model.config, self.work)
 
-    def make_dense(self, dense: Dense) -> dict[str, Any]:
-        """Train the dense model, or take the one that is there; returns the row's training columns."""
-        training = self.recipe.training
-        row = {"steps": training.steps, "learning_rate": training.learning_rate}
-        if dense.finished:
-            self.model.set_weights(maskrcnn.load(dense.path).get_weights())
-        else:
-            row["train_seconds"] = dense.train(self.model, self.train_set, self.work)
-        for variable, value in zip(self.model.optimizer.variables, self._fresh, strict=True):
-            variable.assign(value)
+    @functools.cached_property
+    def costs(self) -> Costs:
+        """Costs of the seed's model."""
+        return Costs(self.model, self.measuring)
+
+    def graph(self, part: str) -> pruning.ChannelGraph:
+        """What may be pruned: in "all" parts, or in one."""
+        if part not in self._graphs:
+            wanted = self.recipe.pruning
+            include = (wanted.include or None) if part == "all" else part
+            self._graphs[part] = pruning.ChannelGraph(self.model, include=include, exclude=wanted.exclude or None)
+        return self._graphs[part]
+
+    # States
+
+    def restore_new(self) -> None:
+        """The weights that the seed gives."""
+        self._fresh.restore()
+
+    def take_dense(self, path: Path) -> None:
+        """Read the dense model that all pruned ones start from."""
+        self._fresh.restore()
+        building.read_weights(self.model, path)
         self._dense = Memory(self.model)
-        return row
+        self._dense_scores.clear()
+        self.edges = bins(self.graph("all"))
+        self.histograms = histograms(self.graph("all"), self.edges)
 
-    # Runs
+    @property
+    def has_dense(self) -> bool:
+        return self._dense is not None
 
     def restore_dense(self) -> None:
         """Dense weights, and an optimizer that has done nothing and holds no masks."""
         self._dense.restore()
 
-    def prune(self, method: str, ratio: float) -> dict[str, Any]:
-        """From the dense weights to the last cut; returns the training columns of the stage `pruned`."""
-        self.restore_dense()
-        settings, tune = self.recipe.pruning, self.recipe.pruning.finetune
-        criterion = CRITERIA[method](self.recipe.seed)
-        how = {"scope": settings.scope, "round_to": settings.round_to}
-        if settings.schedule.name == "one_shot":
-            plan = pruning.plan(self.graph, criterion(self.graph), ratio, **how)
-            pruning.hold(self.model, plan, self.graph)
-            return {"steps": 0, "train_seconds": 0.0}
-        schedule = gradual(settings.schedule, ratio, tune.steps)
-        callback = pruning.PruningCallback(criterion, schedule, graph=self.graph, **how)
-        text = f"{method} {ratio:g}: gradual pruning"
-        seconds = self._train(schedule.end_step, text, [callback])
-        return {"steps": schedule.end_step, "learning_rate": tune.learning_rate, "train_seconds": seconds}
+    # Choosing channels
 
-    def finetune(self, text: str) -> dict[str, Any]:
-        """Go on to the end of fine-tuning with whatever masks are held; returns the training columns."""
-        tune = self.recipe.pruning.finetune
-        seconds = self._train(tune.steps, f"{text}: fine-tuning")
-        return {"steps": tune.steps, "learning_rate": tune.learning_rate, "train_seconds": seconds}
+    def score(self, one: RunSettings, kept: bool = False) -> pruning.Scores:
+        """Score the channels that a run may lose, from the weights as they are now.
 
-    def _train(self, until: int, text: str, callbacks=()) -> float:
-        training, began = self.recipe.training, time.monotonic()
-        rate = building.finetuning_rates(self.recipe.pruning.finetune)
-        self.work.say(text)
-
-        def report(logs: dict[str, float]) -> None:
-            done = steps_done(self.model)
-            self.work.did("step", 1, f"{done}/{until}, loss {logs.get('loss', math.nan):.3f}")
-
-        def batches(step: int):
-            seed = 2 * self.recipe.seed + 1  # another order of the pictures than training met
-            return stream(
-                self.train_set, self.model.config, training.batch_size, seed, training.augment, step
+        Args:
+            one: the run's settings.
+            kept: whether the weights are the dense ones, whose scores serve several runs.
+        """
+        graph = self.graph(one.part)
+        if one.criterion in choices.FROM_WEIGHTS:
+            return choices.from_weights(one.criterion, self.seed)(graph)
+        key = (one.criterion, one.part)
+        if key not in self._criteria:  # they are kept, because each compiles its gradients once
+            batches = self.pictures.some(
+                one.pruning.criterion_pictures, self.seed, self.model.config, self.recipe.training.batch_size
             )
+            self._criteria[key] = choices.from_data(
+                one.criterion, self.model, batches, self.costs.shapes, one.pruning.chunk
+            )
+        if not kept:
+            by_task = self._criteria[key].by_task(graph)
+        else:
+            if key not in self._dense_scores:
+                self._dense_scores[key] = self._criteria[key].by_task(graph)
+            by_task = self._dense_scores[key]
+        return choices.ARBITERS[one.arbiter]()(by_task)
 
-        fit(self.model, batches, until, rate, report, callbacks)
-        return round(time.monotonic() - began, 2)
+    def plan(self, one: RunSettings) -> pruning.Plan:
+        """The plan of a run that loses its channels at once, from the dense weights, which are in the model."""
+        return pruning.plan(self.graph(one.part), self.score(one, kept=True), one.ratio, **self._how(one))
 
-    # Measures
+    def cutter(self, one: RunSettings, schedule: Any) -> pruning.PruningCallback:
+        """Prunes little by little while the model trains."""
 
-    def measure(self, text: str) -> dict[str, Any]:
-        """Cost, achieved sparsity and every measure of the model as it is now, as columns of a row."""
-        self.work.say(f"{text}: evaluating")
-        began = time.monotonic()
-        size = self.recipe.evaluation.batch_size
-        found = evaluate(
-            self.model, self._counted(self.test_set), batch_size=size, progress=False, probes=self.probes
-        )
-        seconds = round(time.monotonic() - began, 2)
-        return {"achieved": self.achieved(), **self.costs(), **columns(found), "evaluate_seconds": seconds}
+        def criterion(graph: pruning.ChannelGraph) -> pruning.Scores:
+            with self.watch("prune"):
+                return self.score(one)
 
-    def floor(self) -> dict[str, Any]:
-        """Measures of trivial predictors, as columns of a row."""
-        return columns(floors(self.test_set, self.probes))
+        return pruning.PruningCallback(criterion, schedule, graph=self.graph(one.part), **self._how(one))
 
-    def achieved(self) -> float:
-        """Fraction of the prunable groups' filters that are zero in the weights."""
-        gone = pruning.silent(self.graph)
-        filters = {group.name: group.filters for group in self.graph.prunable}
-        cut = sum(int(filters[name][mask].sum()) for name, mask in gone.items())
-        return cut / sum(int(count.sum()) for count in filters.values())
-
-    def costs(self) -> dict[str, Any]:
-        """The cost columns of the model as it is now."""
-        config, wanted = self.model.config, self.recipe.evaluation
-        step = config.size_divisor
-        height, width = (-(-side // step) * step for side in (config.min_size, config.max_size))
-        rois = wanted.rois or config.post_nms_test
-        detections = wanted.detections or self._objects()
-        cost = pruning.cost(self.model, self.model.input_shapes((height, width), rois, detections))
-        left = cost.effective
+    def _how(self, one: RunSettings) -> dict[str, Any]:
         return {
-            "params": cost.params,
-            "macs": cost.macs,
-            "effective_params": left.params,
-            "effective_macs": left.macs,
-            "effective_bytes": left.bytes,
-            "macs_image": f"{height}x{width}",
-            "macs_rois": rois,
-            "macs_detections": detections,
+            "scope": one.scope,
+            "measure": one.budget,
+            "round_to": one.pruning.round_to,
+            "min_channels": one.pruning.min_channels,
+            "input_shapes": None if one.budget == "filters" else self.costs.shapes,
         }
 
-    def _objects(self) -> int:
-        """Mean number of objects of a held-out picture, rounded up."""
-        objects = sum(len(probes.mask_boxes) for probes in self.probes)
-        return max(1, math.ceil(objects / len(self.test_set)))
+    def hold(self, plan: pruning.Plan, part: str) -> None:
+        """Silence a plan's channels and keep them so."""
+        pruning.hold(self.model, plan, self.graph(part))
 
-    def _counted(self, dataset: maskrcnn.data.Dataset) -> maskrcnn.data.Dataset:
-        def read(index: int):
-            if index:  # the time since the last report belongs to the picture before
-                self.work.did("picture", 1, f"{index}/{len(dataset)}")
-            return dataset[index]
+    def recalibrate(self, one: RunSettings) -> None:
+        """Estimate the batch norms anew on some training pictures."""
+        count, size = one.pruning.recalibration_pictures, self.recipe.training.batch_size
+        pruning.recalibrate(self.model, self.pictures.some(count, self.seed + 1, self.model.config, size))
 
-        return maskrcnn.data.Dataset(dataset.name, dataset.class_names, len(dataset), read)
+    def removed(self, plan: pruning.Plan) -> maskrcnn.MaskRCNN:
+        """A physically smaller model, not compiled."""
+        return pruning.remove(bare(self.model), plan)
 
+    # Training
 
-def gradual(settings: ScheduleSettings, ratio: float, steps: int) -> schedules.PolynomialDecay:
-    """The gradual schedule of a run whose fine-tuning has `steps` updates."""
-    return schedules.PolynomialDecay(
-        initial_sparsity=0.0,
-        final_sparsity=ratio,
-        begin_step=0,
-        end_step=max(1, round(settings.share * steps)),
-        power=settings.power,
-        frequency=settings.frequency,
-    )
+    def train(
+        self,
+        folder: RunFolder,
+        stage: str,
+        until: int,
+        rate: Callable[[int], float],
+        data_seed: int,
+        text: str,
+        model: maskrcnn.MaskRCNN | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        sparsity: Callable[[int], float] = lambda step: 0.0,
+        steps: int | None = None,
+    ) -> None:
+        """Train to an update; losses go to the run's history, checkpoints beside it.
 
+        Args:
+            folder: of the run.
+            stage: that this leads to.
+            until: the last update.
+            rate: step -> learning rate.
+            data_seed: of the pictures' order and augmentation.
+            text: what to call it.
+            model: the seed's own if None.
+            callbacks: more of them.
+            sparsity: step -> what is asked of the schedule there.
+            steps: updates of the whole training that this is a part of, if it is.
+        """
+        training, model = self.recipe.training, model or self.model
+        self.work.say(f"{text}: training")
 
-def schedule_text(settings: PruningSettings) -> str:
-    """The schedule in a word or two, for the table."""
-    name, share, power = settings.schedule.name, settings.schedule.share, settings.schedule.power
-    return name if name == "one_shot" else f"{name} {share:g} ^{power:g}"
+        def report(logs: dict[str, float]) -> None:
+            self.work.did("step", 1, f"{steps_done(model)}/{until}, loss {logs.get('loss', math.nan):.3f}")
+
+        def batches(step: int):
+            return stream(self.pictures.train, model.config, training.batch_size, data_seed, training.augment, step)
+
+        history = History(folder, stage, training.checkpoint_every, until, sparsity, self.watch, self.log.losses)
+        every = epoch_steps(steps or until, training.checkpoint_every)
+        fit(model, batches, until, rate, report, self.watch, [*callbacks, history], every)
+
+    def data_seed(self, one: RunSettings) -> int:
+        """Of the order of the pictures: training and fine-tuning meet different ones, and so do repeats."""
+        tuned = one.kind != "dense" and one.retraining != "scratch"
+        return 2 * one.seed + tuned + _REPEAT * one.repeat

@@ -1,52 +1,69 @@
-"""Draw the tradeoff plots of a sweep's table, as PNG and SVG: plot.py results/shapes"""
+"""Draw the plots of a sweep, as PNG and SVG into its folder: plot.py results/shapes [--cost latency]
+
+A plot whose data the sweep lacks is left out, with a line that says why.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import tyro
 
 import boot  # noqa: F401
 from command import UserError, guarded
+from plots import PLOTS, Drawn, Options, Skip
+from reading import Sweep, read
 from style import save
-from tradeoff import END_TO_END, ISOLATED, tradeoff
 
 
-def draw(folder: Path) -> list[Path]:
-    """Draw every plot of `folder/runs.csv` into the folder.
+def drawings(sweep: Sweep, options: Options, say: Callable[[str], None]) -> Iterator[Drawn]:
+    """Every plot that a sweep has the data for.
+
+    Args:
+        sweep: to draw.
+        options: of the user.
+        say: called with a line for every plot that is left out.
+    """
+    for name, plot in PLOTS.items():
+        try:
+            yield from plot(sweep, options)
+        except (Skip, UserError) as reason:  # a file that is broken spoils its own plot only
+            say(f"{name}: left out: {reason}")
+
+
+def draw(folder: Path, options: Options | None = None, say: Callable[[str], None] = print) -> list[Path]:
+    """Draw every plot of a sweep into its folder.
+
+    Args:
+        folder: of the sweep; has runs.csv.
+        options: of the user.
+        say: as `drawings`.
 
     Returns:
         the files' paths.
 
     Raises:
-        UserError: there is no such table, or it has no pruned run.
+        UserError: there is no such table.
     """
-    path = folder / "runs.csv"
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a table ({error}); scripts/sweep.py writes it") from None
-    if "stage" not in table or not table["stage"].isin(["pruned", "finetuned"]).any():
-        raise UserError(f"{path} has no pruned run yet: let scripts/sweep.py go on")
-    name = folder.resolve().name
     return [
-        *save(tradeoff(table, ISOLATED, f"{name}: each task on its own"), folder, "tradeoff"),
-        *save(tradeoff(table, END_TO_END, f"{name}: detection end to end"), folder, "tradeoff_end_to_end"),
+        path
+        for drawn in drawings(read(folder), options or Options(), say)
+        for path in save(drawn.figure, folder, drawn.name)
     ]
 
 
 def main() -> int:
-    def command(folder: Annotated[Path, tyro.conf.Positional]) -> list[Path]:
-        """Draw a sweep's plots.
+    @dataclasses.dataclass(frozen=True)
+    class Arguments(Options):
+        folder: Annotated[Path, tyro.conf.Positional] = dataclasses.field(kw_only=True)
+        """of the sweep; has runs.csv."""
 
-        Args:
-            folder: of the sweep; has runs.csv.
-        """
-        return draw(folder)
-
-    for path in tyro.cli(command, description=__doc__):
+    given = tyro.cli(Arguments, description=__doc__)
+    options = Options(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Options)})
+    for path in draw(given.folder, options):
         print(path)
     return 0
 

@@ -12,16 +12,49 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 _LINE_SECONDS = 20.0  # between lines where there is no terminal
 
 
-class Work:
-    """Counts units of several kinds (training steps, evaluated pictures) towards one total.
+class Meter:
+    """Takes note of finished units of work of several kinds (training steps, evaluated pictures), and of their time.
 
-    A kind's cost is the mean time of its units, the first left out, because it compiles. A kind that has not
-    been met yet is guessed from `guesses`: its cost in units of another kind.
+    The time between two reports belongs to the units reported; a kind's first report is left out, because it compiles.
+    What is done with it all is up to `count`, `say` and `note`; here, nothing.
+    """
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._met: set[str] = set()
+
+    def did(self, kind: str, count: int = 1, text: str = "") -> None:
+        """Report finished units, and how far that is."""
+        now = time.monotonic()
+        seconds = now - self._last if kind in self._met else None
+        self._met.add(kind)
+        self._last = now
+        self.count(kind, count, seconds, text)
+
+    def say(self, text: str) -> None:
+        """What is being done now; the clock of the next units starts."""
+        self._last = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+
+    def skip(self, kind: str, count: int) -> None:
+        """Units that turn out not to be needed."""
+
+    def count(self, kind: str, count: int, seconds: float | None, text: str) -> None:
+        """Finished units, with their seconds where these are typical."""
+
+
+class Work(Meter):
+    """A bar on a terminal; a line now and then where there is none.
+
+    A kind that has not been met yet is guessed from `guesses`: its cost in units of another kind.
 
     Args:
         units: kind -> number to be done.
         guesses: kind -> (other kind, factor).
         console: where to show; the terminal if None.
+        parallel: processes that report here together.
     """
 
     def __init__(
@@ -29,15 +62,17 @@ class Work:
         units: Mapping[str, int],
         guesses: Mapping[str, tuple[str, float]] | None = None,
         console: Console | None = None,
+        parallel: int = 1,
     ) -> None:
+        super().__init__()
         self.left = Counter(units)
         self._guesses = dict(guesses or {})
+        self._parallel = parallel
         self._seconds: Counter[str] = Counter()
+        self._timed: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
-        self._total = Counter(units)
-        self._first: set[str] = set()
         self._console = console or Console(stderr=True)
-        self._began = self._last = self._line = time.monotonic()
+        self._began = self._line = time.monotonic()
         self._text = ""
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -59,8 +94,8 @@ class Work:
             self._bar.stop()
 
     def expect(self, units: Mapping[str, int]) -> None:
-        """Set anew what is to be done, once it is known."""
-        self.left, self._total = Counter(units), Counter(units)
+        """Set anew what is left to be done, once it is known."""
+        self.left = Counter(units)
 
     @property
     def seconds_gone(self) -> float:
@@ -68,57 +103,55 @@ class Work:
         return time.monotonic() - self._began
 
     def say(self, text: str) -> None:
-        """What is being done now."""
+        super().say(text)
         self._text = text
-        self._last = time.monotonic()
-        self._show(force=False)
+        self._show("")
 
     def note(self, text: str) -> None:
-        """A line that stays."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def did(self, kind: str, count: int = 1, text: str = "") -> None:
-        """Report finished units; the time since the last report was theirs."""
-        now = time.monotonic()
-        if kind in self._first:
-            self._seconds[kind] += now - self._last
-            self._done[kind] += count
-        self._first.add(kind)
-        self._last = now
+    def skip(self, kind: str, count: int) -> None:
+        self.left[kind] = max(0, self.left[kind] - count)
+
+    def count(self, kind: str, count: int, seconds: float | None, text: str) -> None:
+        self.add(kind, count, 0 if seconds is None else count, seconds or 0.0, text)
+
+    def add(self, kind: str, count: int, timed: int, seconds: float, text: str) -> None:
+        """Finished units, here or in another process; `timed` of them took `seconds`."""
+        self._seconds[kind] += seconds
+        self._timed[kind] += timed
+        self._done[kind] += count
         self.left[kind] = max(0, self.left[kind] - count)
         self._show(text)
 
-    def skip(self, kind: str, count: int) -> None:
-        """Units that turn out to have been done before."""
-        self.left[kind] = max(0, self.left[kind] - count)
-
     def seconds_of(self, kind: str) -> float | None:
         """Measured or guessed seconds of a unit; None while nothing is known."""
-        if self._done[kind]:
-            return self._seconds[kind] / self._done[kind]
+        if self._timed[kind]:
+            return self._seconds[kind] / self._timed[kind]
         other, factor = self._guesses.get(kind, (kind, 1.0))
-        return factor * self._seconds[other] / self._done[other] if self._done[other] else None
+        return factor * self._seconds[other] / self._timed[other] if self._timed[other] else None
 
     def seconds_left(self) -> float | None:
         """Estimate of the time left; None while nothing is known."""
         costs = {kind: self.seconds_of(kind) for kind, count in self.left.items() if count}
         if any(cost is None for cost in costs.values()):
             return None
-        return sum(costs[kind] * self.left[kind] for kind in costs)
+        return sum(costs[kind] * self.left[kind] for kind in costs) / self._parallel
 
     def _share(self) -> float:
-        costs = {kind: self.seconds_of(kind) or 1.0 for kind in self._total}
-        total = sum(costs[kind] * count for kind, count in self._total.items())
-        left = sum(costs[kind] * self.left[kind] for kind in self._total)
-        return 1.0 - left / total if total else 1.0
+        kinds = {*self.left, *self._done}
+        costs = {kind: self.seconds_of(kind) or 1.0 for kind in kinds}
+        done = sum(costs[kind] * self._done[kind] for kind in kinds)
+        left = sum(costs[kind] * self.left[kind] for kind in kinds)
+        return done / (done + left) if done + left else 1.0
 
-    def _show(self, text: str = "", force: bool = False) -> None:
+    def _show(self, text: str) -> None:
         now, left, share = time.monotonic(), self.seconds_left(), self._share()
         times = f"{clock(now - self._began)} gone, " + ("..." if left is None else clock(left)) + " left"
         label = f"{self._text} {text}".rstrip()
         if self._console.is_terminal:
             self._bar.update(self._task, description=label, completed=share, times=times)
-        elif now - self._line >= _LINE_SECONDS or force:
+        elif now - self._line >= _LINE_SECONDS:
             self._line = now
             self._console.print(f"{share:4.0%}  {label}  ({times})", highlight=False, soft_wrap=True)
 

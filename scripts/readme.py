@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+
+import boot  # noqa: F401
+from curves import percent
+from reading import read
+from summary import Line, figure, summary
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- figures: (\w+) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
@@ -22,6 +28,7 @@ SHOWN = {
     "bbox_refined_iou": "box IoU",
     "class_accuracy": "class accuracy",
 }
+BUDGETS = {"params": "parameters", "macs": "MACs"}
 
 
 def _rows(header: list[str], rows: list[list[str]]) -> str:
@@ -34,18 +41,26 @@ def _figure(value: float) -> str:
 
 
 def sweep(path: Path) -> str:
-    """Every fine-tuned run beside the dense model, its control and the floor."""
-    table = pd.read_csv(path)
-    kept = table[table["stage"].isin(["floor", "dense", "dense_control", "pruned", "finetuned"])]
+    """Every setting beside the dense model, its control and the floor: means, and spread where there are seeds."""
+    table = read(path.parent).table
+    lines = summary(table, ["effective_macs", "latency_ratio", *SHOWN])
+    seeds = max(line.seeds for line in lines)
+    timed = any(not math.isnan(line.means.get("latency_ratio", math.nan)) for line in lines)
+    head = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
     rows = []
-    for row in kept.to_dict("records"):
-        name = {"floor": "floor", "dense": "dense", "dense_control": "dense, same extra training"}.get(row["stage"])
-        name = name or f"{row['method']}, {row['asked']:.0%} of the filters" + (
-            ", right after pruning" if row["stage"] == "pruned" else ", fine-tuned"
-        )
-        macs = "" if pd.isna(row["effective_macs"]) else f"{row['effective_macs'] / 1e9:.2f}"
-        rows.append([name, macs, *(_figure(row[column]) for column in SHOWN)])
-    return _rows(["", "GMACs", *SHOWN.values()], rows)
+    for line in lines:
+        cells = [figure(line, "effective_macs", 2, 1e-9, spread=False)]
+        if timed:
+            cells.append(figure(line, "latency_ratio", 1, spread=False))
+        rows.append([_name(line), *cells, *(figure(line, column) for column in SHOWN)])
+    return _rows([head, "GMACs", *(["times as fast"] if timed else []), *SHOWN.values()], rows)
+
+
+def _name(line: Line) -> str:
+    if not line.name:
+        return {"floor": "floor"}.get(line.stage, line.stage_text)
+    stage = {"final": "fine-tuned", "scratch": "trained from scratch"}.get(line.stage, line.stage_text)
+    return f"{line.name}, {percent(line.asked)} of the {BUDGETS.get(line.budget, line.budget)}, {stage}"
 
 
 def dense(path: Path) -> str:
@@ -70,7 +85,17 @@ def benchmark(path: Path) -> str:
     return _rows(["seconds (median)", "taskprune", "torchvision", "ratio"], rows)
 
 
-MAKERS: dict[str, Callable[[Path], str]] = {"sweep": sweep, "dense": dense, "benchmark": benchmark}
+def speed(path: Path) -> str:
+    """What removing parts of the MACs gains, ratio by ratio."""
+    rows = [
+        [f"{row['asked']:.0%}", f"{row['achieved']:.1%}", f"{row['macs'] / 1e9:.1f}", f"{row['params'] / 1e6:.1f}",
+         f"{row['file_bytes'] / 2**20:.0f}", f"{row['speedup']:.2f}"]
+        for row in pd.read_csv(path).query("asked > 0").to_dict("records")
+    ]  # fmt: skip
+    return _rows(["MACs asked", "MACs gone", "GMACs left", "M parameters", "file, MiB", "times as fast"], rows)
+
+
+MAKERS: dict[str, Callable[[Path], str]] = {"sweep": sweep, "dense": dense, "benchmark": benchmark, "speed": speed}
 
 
 def render(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from annotated_types import Ge, Gt, Lt
@@ -16,6 +16,11 @@ from maskrcnn import MaskRCNNConfig
 Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
+
+CriterionName = Literal["l1", "l2", "random", "taylor", "fisher", "loss_rise"]
+ArbiterName = Literal["weighted_sum", "union", "mean_rank"]
+ScheduleName = Literal["one_shot", "polynomial_decay", "iterative", "exponential", "cosine", "one_cycle"]
+RetrainingName = Literal["finetune", "rewind", "scratch", "none"]
 
 
 class Settings(pydantic.BaseModel):
@@ -68,9 +73,7 @@ def _model_settings() -> type[Settings]:
     comments = _comments(MaskRCNNConfig)
     kinds = inspect.get_annotations(MaskRCNNConfig, eval_str=True)
     fields = {
-        field.name: (
-            kinds[field.name], pydantic.Field(field.default, description=comments.get(field.name) or None)
-        )
+        field.name: (kinds[field.name], pydantic.Field(field.default, description=comments.get(field.name) or None))
         for field in dataclasses.fields(MaskRCNNConfig)
         if field.name != "class_names"
     }
@@ -103,23 +106,66 @@ class TrainingSettings(Settings):
     """decoupled: each update takes learning_rate * weight_decay of every weight."""
     clip_norm: Positive | None = 10.0
     """largest norm of all gradients together; None: no limit."""
-    augment: Literal["none", "flip", "standard"] = "none"
-    """none, mirrored pictures, or also scale with crop and colour."""
+    augment: Literal["none", "flip", "dihedral", "standard"] = "none"
+    """none; mirrored pictures; mirrored and turned by quarter turns; or mirrored, scaled, cropped, recoloured."""
     checkpoint_every: Count = 250
     """updates between checkpoints; a run that is started again goes on from the last one."""
 
 
-class ScheduleSettings(Settings):
-    """When channels go: all at once before fine-tuning, or little by little in its first part."""
+class GridSettings(Settings):
+    """The pruned runs: every combination of these. One value may stand for a list of one.
 
-    name: Literal["one_shot", "polynomial_decay"] = "one_shot"
-    """one_shot, or polynomial_decay (Zhu and Gupta 2017)."""
-    share: Annotated[float, Gt(0), Lt(1)] = 0.5
-    """polynomial_decay: share of the fine-tuning steps in which channels go."""
-    power: Positive = 3.0
+    A column of the table has the name of its axis. An arbiter joins the tasks' scores: criteria without such scores
+    run once, whatever the arbiters.
+    """
+
+    criterion: tuple[CriterionName, ...] = ("l1", "random")
+    """what scores the channels; the lowest go. l1, l2: weights; taylor, fisher, loss_rise: each task's loss."""
+    arbiter: tuple[ArbiterName, ...] = ("weighted_sum",)
+    """how the tasks' scores become one."""
+    scope: tuple[Literal["layer", "part", "global"], ...] = ("layer",)
+    """where channels compete: layer is the same ratio everywhere."""
+    schedule: tuple[ScheduleName, ...] = ("one_shot",)
+    """when channels go: at once before fine-tuning, or little by little in its first part."""
+    budget: tuple[Literal["filters", "params", "macs"], ...] = ("filters",)
+    """what the ratios are fractions of: filters of what may be pruned, params or macs of the whole network."""
+    ratio: tuple[Annotated[float, Gt(0), Lt(1)], ...] = (0.25, 0.5, 0.75)
+    """fractions of the budget to remove."""
+    part: tuple[Literal["all", "features", "rpn", "box_head", "mask_head"], ...] = ("all",)
+    """all, or the one part of the network that is pruned."""
+    retraining: tuple[RetrainingName, ...] = ("finetune",)
+    """finetune; rewind: with the end of the training's own learning rates; scratch: the smaller network from new
+    weights, trained as the dense one was; none."""
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else (value,)
+
+
+class PruningSettings(Settings):
+    """How channels are chosen and taken, the same in all pruned runs."""
+
+    round_to: Count = 1
+    """kept channels are rounded to multiples of this."""
+    min_channels: Count = 1
+    """every group of channels keeps at least this many."""
+    include: tuple[str, ...] = ()
+    """layers, parts or patterns that may be pruned; all if empty."""
+    exclude: tuple[str, ...] = ()
+    """layers, parts or patterns that may not."""
+    criterion_pictures: Count = 64
+    """criteria from data: training pictures that they look at."""
+    chunk: Count = 8
+    """loss_rise: so many neighbouring channels are silenced together."""
+    gradual_share: Annotated[float, Gt(0), Lt(1)] = 0.5
+    """gradual schedules: share of the fine-tuning steps in which channels go."""
+    gradual_power: Positive = 3.0
     """polynomial_decay: the exponent; 3 is the paper's."""
-    frequency: Count = 10
-    """polynomial_decay: updates between cuts."""
+    gradual_frequency: Count = 10
+    """gradual schedules: updates between cuts."""
+    recalibration_pictures: Annotated[int, Ge(0)] = 128
+    """training pictures that batch norms are estimated anew with after pruning; 0: they are left as they are."""
 
 
 class FinetuneSettings(Settings):
@@ -128,28 +174,9 @@ class FinetuneSettings(Settings):
     steps: Count = 120
     """optimizer updates, those of a gradual schedule included."""
     learning_rate: Positive = 0.002
-    """its peak; all else is as in training."""
+    """its peak; all else is as in training. retraining: rewind takes its rates from the training."""
     warmup_steps: Annotated[int, Ge(0)] = 10
     """updates of linear rise."""
-
-
-class PruningSettings(Settings):
-    """The grid of pruned runs: every method at every ratio."""
-
-    methods: tuple[Literal["l1", "l2", "random"], ...] = ("l1", "random")
-    """criteria that score channels; the lowest scores go."""
-    ratios: tuple[Annotated[float, Gt(0), Lt(1)], ...] = (0.25, 0.5, 0.75)
-    """fractions of the filters to remove."""
-    scope: Literal["layer", "part", "global"] = "layer"
-    """where channels compete: layer is the same ratio everywhere."""
-    round_to: Count = 1
-    """kept channels are rounded to multiples of this."""
-    include: tuple[str, ...] = ()
-    """layers, parts or patterns that may be pruned; all if empty."""
-    exclude: tuple[str, ...] = ()
-    """layers, parts or patterns that may not."""
-    schedule: ScheduleSettings = ScheduleSettings()
-    finetune: FinetuneSettings = FinetuneSettings()
 
 
 class EvaluationSettings(Settings):
@@ -165,6 +192,8 @@ class EvaluationSettings(Settings):
     """proposals counted in MACs; the config's post_nms_test if not given."""
     detections: Count | None = None
     """detections counted in MACs; the held-out pictures' mean number of objects, rounded up, if not given."""
+    latency_rounds: Annotated[int, Ge(0)] = 10
+    """timings of a smaller network and the dense one, in turn; 0: none."""
 
 
 class Recipe(Settings):
@@ -172,14 +201,36 @@ class Recipe(Settings):
 
     name: str = "shapes"
     """of the folder under results/."""
-    seed: int = 0
-    """of weights, samplers, order and random scores."""
+    seeds: tuple[Annotated[int, Ge(0)], ...] = (0,)
+    """of weights, samplers, order and random scores; each has its own dense model and the whole grid."""
+    repeats: Count = 1
+    """times that each pruned run of the first seed is made, with another order of the pictures in fine-tuning."""
     threads: Annotated[int, Ge(0)] = 0
     """of the computation; 0: one for every core."""
     results: str = "results"
-    """folder that the run's folder is made in."""
+    """folder that the sweep's folder is made in."""
+    dense_from: str | None = None
+    """folder of another sweep, such as results/shapes_hard: its dense models are copied where they are the same."""
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
+    grid: GridSettings = GridSettings()
     pruning: PruningSettings = PruningSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @pydantic.field_validator("seeds", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else (value,)
+
+    @pydantic.model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.pruning.include and self.grid.part != ("all",):
+            raise ValueError("grid.part and pruning.include both say what may be pruned; give one of them")
+        if "rewind" in self.grid.retraining and self.finetune.steps > self.training.steps:
+            raise ValueError(
+                f"retraining: rewind takes the last {self.finetune.steps} learning rates of the training "
+                f"(finetune.steps), which has {self.training.steps} (training.steps)"
+            )
+        return self

@@ -1,108 +1,176 @@
-"""What a sweep keeps: a JSON file a run, each stage in it as soon as it is finished, and their table."""
+"""What a sweep keeps: a folder a run, a file a finished stage, each written whole or not at all."""
 
 from __future__ import annotations
 
-import hashlib
+import errno
+import fcntl
 import json
 import math
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from columns import COLUMNS, STAGES, describe
 from command import UserError
 
-
-def fingerprint(settings: dict[str, Any]) -> str:
-    """Six characters that stand for settings; give non-default ones, and a new field renames no old run."""
-    text = json.dumps(settings, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:6]
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-class Store:
-    """The finished stages of a sweep, in `folder/runs/<run>.json`, and `folder/runs.csv`.
+class WriteError(UserError):
+    """A result cannot be written: no run can go on."""
+
+
+class RunFolder:
+    """The folder of one run.
 
     Args:
-        folder: of the sweep; `runs` in it exists.
+        path: of the folder; made when it is locked.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @property
-    def table(self) -> Path:
-        """The table's file."""
-        return self.folder / "runs.csv"
+    def name(self) -> str:
+        return self.path.name
 
-    def settings(self, run: str) -> dict[str, Any] | None:
-        """Settings of a run that has a finished stage; else None."""
-        found = self._read(run)
-        return found["settings"] if found else None
+    @property
+    def model(self) -> Path:
+        """The last model of the run."""
+        return self.path / "model.keras"
 
-    def finished(self, run: str, stage: str) -> bool:
-        """Whether a stage is done."""
-        found = self._read(run)
-        return found is not None and stage in found["stages"]
+    @property
+    def checkpoint(self) -> Path:
+        """Where its training is, while it lasts."""
+        return self.path / "checkpoint.npz"
 
-    def write(self, run: str, settings: dict[str, Any], stage: str, row: dict[str, Any]) -> None:
-        """Keep a finished stage, whole or not at all, and renew the table.
+    def finished(self, *stages: str) -> bool:
+        """Whether these stages are done."""
+        return all((self.path / f"{stage}.json").exists() for stage in stages)
 
-        Args:
-            run: its name.
-            settings: of the run.
-            stage: one of STAGES.
-            row: column -> value; the columns run and stage are added.
+    def read(self, name: str) -> dict[str, Any]:
+        """What `name`.json holds: a stage's row, or "settings", "record".
+
+        Raises:
+            UserError: it is not there or no JSON.
         """
-        record = self._read(run) or {"run": run, "settings": settings, "stages": {}}
-        values = {name: None if _is_nan(value) else value for name, value in row.items()}
-        record["stages"][stage] = {"run": run, "stage": stage, **values}
-        write_text(self._path(run), json.dumps(record, indent=1) + "\n")
-        self.write_table()
-
-    def write_table(self) -> pd.DataFrame:
-        """Make `runs.csv` from the runs, and `columns.md` that says what its columns are."""
-        rows = []
-        for path in sorted((self.folder / "runs").glob("*.json")):
-            rows.extend(self._read(path.stem)["stages"].values())
-        table = pd.DataFrame(rows)
-        if len(table):
-            order = [name for name in COLUMNS if name in table]
-            table = table[order + [name for name in table if name not in order]]
-            key = table["stage"].map(STAGES.index).clip(upper=STAGES.index("dense_control") + 1)
-            table = table.assign(_key=key, _stage=table["stage"].map(STAGES.index))
-            by = [name for name in ("_key", "method", "asked", "run", "_stage") if name in table]
-            table = table.sort_values(by, kind="stable").drop(columns=["_key", "_stage"])
-            write_text(self.table, table.to_csv(index=False))
-            write_text(self.folder / "columns.md", describe(table.columns))
-        return table
-
-    def _path(self, run: str) -> Path:
-        return self.folder / "runs" / f"{run}.json"
-
-    def _read(self, run: str) -> dict[str, Any] | None:
-        path = self._path(run)
-        if not path.exists():
-            return None
+        path = self.path / f"{name}.json"
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read ({error}); delete it to do this run again") from None
+            raise UserError(f"{path} cannot be read ({error}); delete {self.path} to do this run again") from None
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Write `name`.json, whole or not at all; a figure that is not a number is null.
+
+        Raises:
+            WriteError: the folder cannot be written, or the disk is full.
+        """
+        write_text(self.path / f"{name}.json", json.dumps(plain(content), indent=1) + "\n")
+
+    @contextmanager
+    def lock(self) -> Iterator[bool]:
+        """Hold the run for this process; the kernel lets go of it when the process ends, however it ends.
+
+        Yields:
+            False where another process holds it: then leave it alone.
+
+        Raises:
+            WriteError: the folder cannot be made or written.
+        """
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = open(self.path / "lock", "a", encoding="utf-8")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            for part in self.path.glob("part-*"):  # of a process that was killed while it wrote
+                part.unlink()
+            yield True
+
+    # Failures
+
+    def write_error(self, error: BaseException) -> None:
+        """Keep the traceback of a failure."""
+        write_text(self.path / "error.txt", "".join(traceback.format_exception(error)))
+
+    def clear_error(self) -> None:
+        """The run has succeeded after all."""
+        (self.path / "error.txt").unlink(missing_ok=True)
+
+    def error(self, since: float = 0.0) -> str | None:
+        """Last line of the traceback of a failure after `since` (seconds of the epoch), or None."""
+        path = self.path / "error.txt"
+        try:
+            if path.stat().st_mtime < since:
+                return None
+            lines = path.read_text(encoding="utf-8").strip().splitlines()
+        except OSError:
+            return None
+        return lines[-1] if lines else "unknown"
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a failure to write into one that a user can mend.
+
+    Raises:
+        WriteError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(
+            f"{path} cannot be written ({error.strerror or error}); finished stages are intact. Make room, or choose "
+            "another --results, and start the same command again"
+        ) from None
+
+
+def is_write_error(error: BaseException) -> bool:
+    """Whether an error means that nothing can be written any more."""
+    return isinstance(error, WriteError) or (isinstance(error, OSError) and error.errno in _NO_ROOM)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file that is there whole or not at all: yields the path to write, which becomes `path` at the end.
+
+    Raises:
+        WriteError: the folder cannot be written, or the disk is full.
+    """
+    part = path.with_name(f"part-{path.name}")
+    with writing(path):
+        try:
+            yield part
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        WriteError: the folder cannot be written, or the disk is full.
     """
-    part = path.with_name(f"part-{path.name}")
-    try:
+    with whole(path) as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); what was there is intact") from None
+
+
+def plain(value: Any) -> Any:
+    """A value in JSON's types: null for what is no number, lists for arrays."""
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if hasattr(value, "item"):
+        value = value.item() if getattr(value, "ndim", 0) == 0 else value.tolist()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,34 +1,55 @@
-"""Train a Mask R-CNN by a recipe: train.py scripts/recipes/balloon.yaml --training.steps 500
+"""Train the dense Mask R-CNN of a recipe, for each of its seeds: train.py scripts/recipes/balloon.yaml --seeds 0
 
-Writes results/<name>/: dense.keras, history.csv (losses), and a checkpoint while it trains. Started again
-after an interruption, it goes on from the checkpoint and ends as an unbroken run would have. sweep.py finds
-the model there.
+Writes results/<name>/runs/dense-.../: model.keras, history.csv (losses), and a checkpoint while it trains. Started
+again after an interruption, it goes on from the checkpoint and ends as an unbroken run would have. sweep.py finds the
+model there.
 """
 
 from __future__ import annotations
 
 import boot  # noqa: F401
-from building import dataset, model, prepare, results_folder
-from command import guarded, read_settings
-from dense import Dense
+import record
+from building import prepare
+from command import UserError, guarded, read_settings
+from folders import sweep_folder
+from grid import dense_run
+from lab import Lab
+from pictures import Pictures
 from progress import Work, clock
 from settings import Recipe
+from stages import train_dense
+from stopwatch import Stopwatch
+from store import RunFolder
+
+
+def train(recipe: Recipe, seed: int, pictures: Pictures, work: Work) -> RunFolder:
+    """Train a seed's dense model, if that has not been done.
+
+    Raises:
+        UserError: another process is at it, or the model cannot be made.
+    """
+    run = dense_run(recipe, seed)
+    folder = RunFolder(sweep_folder(recipe) / "runs" / run.name)
+    with folder.lock() as mine:
+        if not mine:
+            raise UserError(f"{folder.path} is being worked on by another process")
+        if not folder.model.exists():
+            folder.write("settings", run.settings.changed())
+            record.begin(folder, recipe.model_dump(mode="json"))
+            train_dense(Lab(recipe, seed, pictures, work, Stopwatch()), folder, run.settings)
+            record.end(folder)
+    return folder
 
 
 def main() -> int:
     recipe = read_settings(Recipe, __doc__)
-    dense = Dense(recipe, results_folder(recipe))
-    if dense.finished:
-        print(f"finished before: {dense.path}")
-        return 0
     prepare(recipe)
-    with Work({"step": recipe.training.steps}) as work:
-        work.say("reading the data")
-        pictures = dataset(recipe.data, "train")
-        work.say("building the network")
-        seconds = dense.train(model(recipe, pictures.class_names), pictures, work)
-    print(f"trained in {clock(seconds)}: {dense.path}")
-    print(f"losses: {dense.folder / 'history.csv'}")
+    with Work({"step": recipe.training.steps * len(recipe.seeds)}) as work:
+        pictures = Pictures(recipe, work)
+        folders = [train(recipe, seed, pictures, work) for seed in recipe.seeds]
+        work.note(f"done in {clock(work.seconds_gone)}")
+    for folder in folders:
+        print(f"model: {folder.model}  losses: {folder.path / 'history.csv'}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import tensorflow as tf
 
 import maskrcnn
 from command import UserError
+from stopwatch import Stopwatch
+from store import whole
 
 
 def stream(
@@ -25,9 +28,7 @@ def stream(
     """Endless training batches from step `first_step` on, as an unbroken run would have met them."""
     per_pass = max(1, len(dataset) // batch_size)
     passes = itertools.count(first_step // per_pass)
-    data = maskrcnn.data.batches(
-        dataset, config, batch_size, seed=seed, augment=augment, epoch=lambda: next(passes)
-    )
+    data = maskrcnn.data.batches(dataset, config, batch_size, seed=seed, augment=augment, epoch=lambda: next(passes))
     return data.repeat().skip(first_step % per_pass)
 
 
@@ -36,18 +37,20 @@ class Rates(keras.callbacks.Callback):
 
     Args:
         rate: step -> learning rate; the step is `optimizer.iterations`.
+        watch: counts the time spent here as overhead.
     """
 
-    def __init__(self, rate: Callable[[int], float]) -> None:
+    def __init__(self, rate: Callable[[int], float], watch: Stopwatch) -> None:
         super().__init__()
-        self.rate = rate
+        self.rate, self.watch = rate, watch
 
     def on_train_begin(self, logs=None):
         self._step = steps_done(self.model)
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.model.optimizer.learning_rate = self.rate(self._step)
-        self._step += 1
+        with self.watch("overhead"):
+            self.model.optimizer.learning_rate = self.rate(self._step)
+            self._step += 1
 
 
 class EveryBatch(keras.callbacks.Callback):
@@ -55,14 +58,18 @@ class EveryBatch(keras.callbacks.Callback):
 
     Args:
         report: of one argument, a dict of floats.
+        watch: counts the time spent here as overhead.
     """
 
-    def __init__(self, report: Callable[[dict], None]) -> None:
+    def __init__(self, report: Callable[[dict], None], watch: Stopwatch) -> None:
         super().__init__()
-        self.report = report
+        self.report, self.watch = report, watch
 
     def on_train_batch_end(self, batch, logs=None):
-        logs = logs or {}
+        with self.watch("overhead"):
+            self._check(logs or {})
+
+    def _check(self, logs: dict) -> None:
         if not np.isfinite(logs.get("loss", 0.0)):
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
             raise UserError(
@@ -83,6 +90,7 @@ def fit(
     until: int,
     rate: Callable[[int], float],
     report: Callable[[dict], None],
+    watch: Stopwatch,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     every: int | None = None,
 ) -> None:
@@ -94,18 +102,20 @@ def fit(
         until: updates in all.
         rate: step -> learning rate.
         report: called after every update with the mean losses.
+        watch: counts the time as "train", but that of the callbacks here.
         callbacks: more of them.
         every: updates in what Keras calls an epoch; all if None. The last one is shorter if need be.
     """
-    callbacks = [Rates(rate), EveryBatch(report), *callbacks]
+    callbacks = [Rates(rate, watch), EveryBatch(report, watch), *callbacks]
     while (done := steps_done(model)) < until:
         steps = min(every or until, until - done)
         epochs = (until - done) // steps
-        model.fit(batches(done), steps_per_epoch=steps, epochs=epochs, verbose=0, callbacks=callbacks)
+        with watch("train"):
+            model.fit(batches(done), steps_per_epoch=steps, epochs=epochs, verbose=0, callbacks=callbacks)
 
 
 class Memory:
-    """The state of a model and its optimizer, to be restored without a new compilation.
+    """The state of a model and its optimizer, masks included, to be restored without a new compilation.
 
     Args:
         model: compiled, its optimizer built.
@@ -113,18 +123,47 @@ class Memory:
 
     def __init__(self, model: maskrcnn.MaskRCNN) -> None:
         self._model = model
-        self._weights = model.get_weights()
-        self._optimizer = [variable.numpy() for variable in model.optimizer.variables]
+        self._values = [np.array(variable) for variable in _state(model)]
 
     def restore(self) -> None:
         """Write the state back."""
-        self._model.set_weights(self._weights)
-        for variable, value in zip(self._model.optimizer.variables, self._optimizer, strict=True):
+        for variable, value in zip(_state(self._model), self._values, strict=True):
             variable.assign(value)
 
+    def save(self, path: Path) -> None:
+        """Write an .npz file that is there whole or not at all; `restore_from` reads it."""
+        with whole(path) as part:
+            np.savez(part, *self._values)
 
-def save_whole(model: keras.Model, path: Path) -> None:
-    """Save a .keras file that is there whole or not at all."""
-    part = path.with_name(f"part-{path.name}")
-    model.save(part)
-    part.replace(path)
+
+def restore_from(path: Path, model: maskrcnn.MaskRCNN) -> None:
+    """Give a model and its optimizer the state that `Memory.save` wrote.
+
+    Raises:
+        UserError: the file cannot be read, or is of another model.
+    """
+    try:
+        with np.load(path) as stored:
+            values = [stored[name] for name in stored.files]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read ({error}); delete it to train anew") from None
+    state = _state(model)
+    if [value.shape for value in values] != [tuple(variable.shape) for variable in state]:
+        raise UserError(f"{path} holds the state of another model; delete it to train anew")
+    for variable, value in zip(state, values, strict=True):
+        variable.assign(value)
+
+
+def _state(model: maskrcnn.MaskRCNN) -> list:
+    return [*model.weights, *model.optimizer.variables]
+
+
+def bare(model: maskrcnn.MaskRCNN) -> maskrcnn.MaskRCNN:
+    """The same network without an optimizer."""
+    return maskrcnn.MaskRCNN(model.config, network=model.network, name=model.name)
+
+
+def save_model(model: maskrcnn.MaskRCNN, path: Path) -> None:
+    """Save a network, without optimizer, as a .keras file that is there whole or not at all."""
+    with whole(path) as part:
+        bare(model).save(part)

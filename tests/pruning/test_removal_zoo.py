@@ -105,7 +105,7 @@ def make(nets, name, side=64, count=4, narrow=0.0):
 def some_plan(model, sparsity=0.3):
     graph = pruning.ChannelGraph(model)
     plan = pruning.plan(graph, pruning.Random(1)(graph), sparsity)
-    assert all(plan.removed[group.name] for group in graph.prunable)
+    assert all(plan.removed[group.name] for group in graph.prunable if group.size > 3)
     return plan
 
 

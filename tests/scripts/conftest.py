@@ -1,8 +1,11 @@
 """A recipe so small that a whole sweep takes seconds."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
-from settings import Recipe
+from sweep import Sweep
 
 TINY = {
     "name": "tiny",
@@ -28,18 +31,36 @@ TINY = {
         "post_nms_test": 30,
     },
     "training": {"steps": 6, "batch_size": 4, "checkpoint_every": 3},
-    "pruning": {"methods": ["l1", "random"], "ratios": [0.5], "finetune": {"steps": 4}},
+    "grid": {"criterion": ["l1", "random"], "ratio": [0.5]},
+    "pruning": {"recalibration_pictures": 4, "criterion_pictures": 4},
+    "finetune": {"steps": 4},
+    "evaluation": {"latency_rounds": 2},
 }
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """Settings -> a Recipe whose results lie in a folder of their own."""
+    """Settings -> a recipe whose results lie in a folder of their own."""
 
     def make(results=None, **changes):
         content = {**TINY, "results": str(results or tmp_path_factory.mktemp("results"))}
         for key, value in changes.items():
             content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
-        return Recipe.model_validate(content)
+        return Sweep.model_validate(content)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def made():
+    """made.py: the maker of made-up sweeps, `made.make(folder, ...)`."""
+    spec = importlib.util.spec_from_file_location("made", Path(__file__).with_name("made.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def made_sweep(made, tmp_path_factory):
+    """A made-up sweep's folder with all files: 4 seeds, three criteria, three ratios, parts alone, from scratch."""
+    return made.make(tmp_path_factory.mktemp("made") / "shapes", seeds=4, ratios=(0.25, 0.5, 0.75))

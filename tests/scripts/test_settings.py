@@ -7,6 +7,7 @@ from building import rates
 from command import UserError, find_data, from_yaml, read_settings
 from maskrcnn import MaskRCNNConfig
 from settings import Recipe
+from sweep import Sweep
 
 
 def write(folder, content):
@@ -30,8 +31,8 @@ def test_an_unknown_model_field_names_the_nearest(tmp_path):
     ("content", "message"),
     [
         ({"training": {"steps": 0}}, r"training\.steps = 0: .*greater than or equal to 1"),
-        ({"pruning": {"ratios": [0.5, 1.0]}}, r"pruning\.ratios\.1 = 1\.0: .*less than 1"),
-        ({"pruning": {"methods": ["l3"]}}, r"pruning\.methods\.0 = 'l3': .*'l1', 'l2' or 'random'"),
+        ({"grid": {"ratio": [0.5, 1.0]}}, r"grid\.ratio\.1 = 1\.0: .*less than 1"),
+        ({"grid": {"criterion": "l3"}}, r"grid\.criterion\.0 = 'l3': .*'l1', 'l2', 'random'"),
         ("a: [", "is not YAML"),
         ("- a", "expected `key: value` lines, found list"),
     ],
@@ -49,16 +50,40 @@ def test_a_missing_recipe_names_a_near_one(tmp_path):
 
 def test_flags_win_over_the_file(tmp_path):
     path = write(tmp_path, {"training": {"steps": 5, "batch_size": 3}})
-    arguments = [str(path), "--training.steps", "7", "--pruning.ratios", "0.1", "0.2", "--model.fpn-width", "8"]
+    arguments = [str(path), "--training.steps", "7", "--grid.ratio", "0.1", "0.2", "--model.fpn-width", "8"]
     recipe = read_settings(Recipe, "", arguments)
     assert (recipe.training.steps, recipe.training.batch_size) == (7, 3)
-    assert recipe.pruning.ratios == (0.1, 0.2)
+    assert recipe.grid.ratio == (0.1, 0.2)
     assert recipe.model.fpn_width == 8
 
 
 def test_yaml_round_trip(tmp_path, tiny):
-    recipe = tiny(seed=3)
-    assert from_yaml(Recipe, write(tmp_path, recipe.model_dump(mode="json"))) == recipe
+    recipe = tiny(seeds=[3])
+    assert from_yaml(Sweep, write(tmp_path, recipe.model_dump(mode="json"))) == recipe
+
+
+def test_a_base_is_taken_over_and_changed(tmp_path):
+    write(tmp_path, {"name": "base", "training": {"steps": 5, "batch_size": 3}, "grid": {"ratio": [0.1, 0.2]}})
+    (tmp_path / "more.yaml").write_text("base: recipe.yaml\nname: more\ntraining: {steps: 7}\ngrid: {ratio: 0.3}\n")
+    recipe = from_yaml(Recipe, tmp_path / "more.yaml")
+    assert (recipe.name, recipe.training.steps, recipe.training.batch_size, recipe.grid.ratio) == ("more", 7, 3, (0.3,))
+    (tmp_path / "round.yaml").write_text("base: round.yaml\n")
+    with pytest.raises(UserError, match="leads back to itself"):
+        from_yaml(Recipe, tmp_path / "round.yaml")
+
+
+def test_a_switch_needs_no_value(tmp_path):
+    path = write(tmp_path, {})
+    assert read_settings(Sweep, "", [str(path), "--dry-run"]).dry_run
+    assert read_settings(Sweep, "", [str(path), "--dry-run", "--workers", "2"]).dry_run
+    assert not read_settings(Sweep, "", [str(path), "--dry-run", "False"]).dry_run
+
+
+def test_a_flag_that_cannot_be_is_one_message(capsys):
+    with pytest.raises(SystemExit) as stop:
+        read_settings(Recipe, "", ["--training.steps", "0"])
+    assert stop.value.code == 2
+    assert "greater than or equal to 1" in capsys.readouterr().err
 
 
 def test_help_says_what_settings_mean(capsys):
@@ -67,7 +92,7 @@ def test_help_says_what_settings_mean(capsys):
     assert stop.value.code == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "Does things." in shown
-    assert "fractions of the filters to remove" in shown  # from a docstring
+    assert "fractions of the budget to remove" in shown  # from a docstring
     assert "samples a bin, along each axis" in shown  # from a comment in MaskRCNNConfig
 
 
@@ -78,7 +103,10 @@ def test_the_models_settings_are_the_configs_fields():
 
 def test_every_recipe_is_valid(pytestconfig):
     recipes = sorted((pytestconfig.rootpath / "scripts" / "recipes").glob("*.yaml"))
-    assert {path.stem for path in recipes} >= {"shapes", "shapes_hard", "balloon", "coco_permissive"}
+    assert {path.stem for path in recipes} >= {
+        "shapes", "shapes_hard", "shapes_hard_reference", "noise_pilot", "balloon", "coco", "coco_permissive",
+        "own_data",
+    }  # fmt: skip
     for path in recipes:
         recipe = from_yaml(Recipe, path)
         MaskRCNNConfig(class_names=("one",), **recipe.model.model_dump())

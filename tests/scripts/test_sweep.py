@@ -5,136 +5,194 @@ import pandas as pd
 import pytest
 
 import pruning
-from building import results_folder
-from columns import COLUMNS
+import stages
+import sweep as command
+from columns import COLUMNS, VARYING
 from command import UserError
-from dense import Dense
-from lab import Lab
 from maskrcnn.evaluation import MEASURES
-from plot import draw
-from progress import Work
-from store import Store
-from sweep import grid, sweep
+from store import RunFolder, WriteError
+from sweep import sweep
 
 
 @pytest.fixture(scope="module")
 def swept(tiny):
-    recipe = tiny()
-    store = sweep(recipe)
-    return recipe, store, pd.read_csv(store.table)
+    recipe = tiny(grid={"criterion": "l1", "ratio": 0.5, "retraining": ["finetune", "none"]})
+    runner = sweep(recipe)
+    return recipe, runner, pd.read_csv(runner.path / "runs.csv")
+
+
+@pytest.fixture
+def same_lab(swept, monkeypatch):
+    """Later sweeps use the model of the first, which is compiled already."""
+    lab = swept[1].lab
+
+    def used_again(recipe, seed, pictures, work, watch, log):
+        lab.watch, lab.work = watch, work
+        return lab
+
+    monkeypatch.setattr("runner.Lab", used_again)
+
+
+def files(runner):
+    """Every file of the runs -> when it was written."""
+    return {path: path.stat().st_mtime_ns for path in runner.path.glob("runs/*/*") if path.name != "lock"}
+
+
+def assert_same(one, other):
+    """Two tables are the same but for what differs from one time to the next."""
+    columns = [name for name in one if name not in VARYING]
+    pd.testing.assert_frame_equal(one[columns], other[columns], rtol=0, atol=1e-6)
 
 
 def test_every_stage_is_a_row(swept):
-    _, _, table = swept
+    _, runner, table = swept
     assert table["stage"].tolist() == [
-        "floor", "dense", "dense_control", "pruned", "finetuned", "pruned", "finetuned",
-    ]
-    assert table["method"].dropna().tolist() == ["l1", "l1", "random", "random"]
+        "floor", "dense", "dense_control", "pruned", "recalibrated", "finetuned", "removed", "pruned", "recalibrated",
+    ]  # fmt: skip
+    assert table["retraining"].tolist()[2:] == ["finetune"] * 5 + ["none"] * 2
+    assert not runner.unfinished() and not runner.failures()
 
 
-def test_every_column_is_known_and_documented(swept):
-    _, store, table = swept
+def test_every_column_is_documented_and_every_measure_is_there(swept):
+    _, _, table = swept
     assert set(table.columns) <= set(COLUMNS)
     assert set(MEASURES) <= set(table.columns)
-    described = (store.folder / "columns.md").read_text()
-    assert all(f"`{name}`" in described for name in table.columns)
+    assert {"file_bytes", "latency_ratio", "macs_1000_100", "achieved_macs"} <= set(table.columns)
 
 
-def test_achieved_is_near_asked_and_survives_fine_tuning(swept):
+def test_what_is_gone_is_gone_at_every_stage(swept):
     _, _, table = swept
-    runs = table[table["method"].notna()]
+    runs = table[table["criterion"].notna()]
     assert np.abs(runs["achieved"] - runs["asked"]).max() < 0.03
-    pairs = runs.pivot(index="run", columns="stage", values="achieved")
-    assert (pairs["pruned"] == pairs["finetuned"]).all()
+    for column in ("achieved", "achieved_filters", "achieved_macs", "effective_params", "effective_macs"):
+        assert runs[column].nunique() == 1, column
     dense = table.set_index("stage").loc["dense"]
     assert dense["achieved"] == 0
-    assert (runs["effective_macs"] < 0.5 * dense["effective_macs"]).all()
-    assert dense["effective_macs"] == dense["macs"]
+    assert dense["effective_macs"] == dense["macs"] > 2 * runs["effective_macs"].max()
 
 
-def test_training_changed_the_control_and_pruning_the_rest(swept):
+def test_the_removed_network_is_the_masked_one_and_smaller(swept):
     _, _, table = swept
-    assert table["class_nll"].dropna().nunique() == len(table)
+    rows = table.set_index("stage")
+    masked, small, dense = rows.loc["finetuned"], rows.loc["removed"], rows.loc["dense"]
+    assert small["params"] == small["effective_params"] == masked["effective_params"] < masked["params"]
+    assert small["macs"] == masked["effective_macs"] < masked["macs"] == dense["macs"]
+    assert small["file_bytes"] < dense["file_bytes"]
+    for column in ("class_nll", "mask_iou", "bbox_refined_iou", "proposal_ar100"):
+        assert small[column] == pytest.approx(masked[column], abs=1e-4)
+    assert small["latency_ms"] > 0 and small["latency_ratio"] > 0
+
+
+def test_deltas_are_against_the_model_with_the_same_training(swept):
+    _, _, table = swept
+    run = table[table["run"] == table.loc[5, "run"]].set_index("stage")["delta_class_nll"]
+    nll = table.set_index("stage")["class_nll"]
+    assert run["finetuned"] == pytest.approx(nll["finetuned"] - nll["dense_control"])
+    assert run["recalibrated"] == pytest.approx(nll["recalibrated"].iloc[0] - nll["dense"])
+
+
+def test_training_and_recalibration_change_the_model(swept):
+    _, _, table = swept
+    kinds = table[table["retraining"] != "none"].set_index("stage")["class_nll"].drop("removed")
+    assert kinds.nunique() == len(kinds)
+
+
+def test_a_run_records_how_it_was_made(swept):
+    recipe, runner, _ = swept
+    for name in runner.runs:
+        record = runner.folder(name).read("record")
+        assert record["finished"] and record["starts"] == 1
+        assert set(record["versions"]) == {"python", "keras", "tensorflow", "numpy", "taskprune"}
+        assert record["machine"]["cores"] >= 1 and record["threads"] >= 1
+        assert record["recipe"]["finetune"] == recipe.finetune.model_dump()
+    folder = runner.folder(next(name for name in runner.runs if name.startswith("l1")))
+    history = pd.read_csv(folder.path / "history.csv")
+    assert history["step"].tolist() == [1, 2, 3, 4]
+    assert (history["sparsity"] == 0.5).all() and history["mrcnn_mask_loss"].notna().all()
+    spread = json.loads((folder.path / "histograms.json").read_text())
+    kernels = {name: sum(counts) for name, counts in spread["before"].items()}
+    left = {name: sum(counts) for name, counts in spread["after"].items()}
+    assert len(spread["edges"]) == len(next(iter(spread["before"].values()))) + 1
+    assert set(kernels) == set(left) and sum(left.values()) < 0.5 * sum(kernels.values())
+    assert set(spread["parts"]["after"]) == {"features", "rpn", "box_head", "mask_head"}
+    assert pruning.Plan.load(folder.path / "plan.json").asked == 0.5
 
 
 def test_a_second_start_does_nothing(swept):
-    recipe, store, _ = swept
-    files = [*store.folder.glob("runs/*.json"), store.folder / "dense.keras"]
-    before = {path: path.stat().st_mtime_ns for path in files}
+    recipe, runner, _ = swept
+    before = files(runner)
     sweep(recipe)
-    assert {path: path.stat().st_mtime_ns for path in files} == before
+    assert files(runner) == before
 
 
-def test_a_lost_stage_is_done_again_and_nothing_else(swept):
-    recipe, store, table = swept
-    name = grid(recipe)[1].name
-    path = store.folder / "runs" / f"{name}.json"
-    record = json.loads(path.read_text())
-    del record["stages"]["finetuned"]
-    path.write_text(json.dumps(record))
-    others = {p: p.stat().st_mtime_ns for p in store.folder.glob("runs/*.json") if p != path}
-    again = pd.read_csv(sweep(recipe).table)
-    assert {p: p.stat().st_mtime_ns for p in others} == others
-    quality = [name for name in MEASURES if name in table]
-    pd.testing.assert_frame_equal(again[quality], table[quality], atol=0.02, rtol=0)
+def test_lost_stages_are_done_again_and_nothing_else(swept, same_lab):
+    recipe, runner, table = swept
+    tuned, untuned = (run for run in runner.runs if run.startswith("l1"))
+    lost = [runner.folder(tuned).path / "removed.json", runner.folder(untuned).path / "recalibrated.json"]
+    before = files(runner)
+    for path in lost:
+        path.unlink()
+    sweep(recipe)
+    after = files(runner)
+    again = {path.name for path in after if after[path] != before[path]}
+    assert again == {"removed.json", "recalibrated.json", "histograms.json", "record.json", "settings.json"}
+    assert_same(table, pd.read_csv(runner.path / "runs.csv"))
+
+
+def test_a_failing_run_is_recorded_and_tried_again(swept, same_lab, monkeypatch, capsys):
+    recipe, runner, table = swept
+    grid = recipe.grid.model_copy(update={"criterion": ("l2", "random"), "retraining": ("none",)})
+    more = recipe.model_copy(update={"grid": grid})
+    plan = pruning.plan
+
+    def failing(graph, scores, *args, **kwargs):
+        if scores.criterion == "L2":
+            raise ValueError("nothing is left")
+        return plan(graph, scores, *args, **kwargs)
+
+    monkeypatch.setattr(pruning, "plan", failing)
+    monkeypatch.setattr(command, "read_settings", lambda *_: more)
+    monkeypatch.setattr("report.write_report", lambda folder: folder / "report.html")
+    assert command.main() == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("1 of 3 runs are not done") and "ValueError: nothing is left" in said[-2]
+    failed = next(runner.path.glob("runs/l2-*"))
+    assert "nothing is left" in (failed / "error.txt").read_text()
+    assert RunFolder(next(runner.path.glob("runs/random-*"))).finished("pruned", "recalibrated")
+    monkeypatch.setattr(pruning, "plan", plan)
+    assert command.main() == 0
+    assert RunFolder(failed).finished("pruned", "recalibrated") and not (failed / "error.txt").exists()
+    now = pd.read_csv(runner.path / "runs.csv")
+    assert len(now) == len(table) + 4
+    assert_same(table, now[now["run"].isin(table["run"])].reset_index(drop=True))
+
+
+def test_a_full_disk_stops_the_sweep(swept, same_lab, tiny, monkeypatch):
+    recipe, runner, table = swept
+    other = tiny(recipe.results, grid={"criterion": "l2", "ratio": 0.25, "retraining": "none"})
+
+    def full(self, stage, content):
+        if stage == "pruned":
+            raise WriteError("no room")
+        write(self, stage, content)
+
+    write = RunFolder.write
+    monkeypatch.setattr(RunFolder, "write", full)
+    with pytest.raises(WriteError, match="no room"):
+        sweep(other)
+    assert set(table["run"]) <= set(pd.read_csv(runner.path / "runs.csv")["run"])
 
 
 def test_other_settings_in_the_same_folder_are_refused(swept, tiny):
     recipe, _, _ = swept
-    other = tiny(recipe.results, training={"steps": 7})
-    with pytest.raises(UserError, match=r"training\.steps: 6 -> 7"):
+    other = tiny(recipe.results, training={"steps": 7}, evaluation={"limit": 3})
+    with pytest.raises(UserError, match=r"evaluation\.limit: default -> 3; training\.steps: 6 -> 7"):
         sweep(other)
 
 
-def test_plots_are_written(swept):
-    _, store, _ = swept
-    paths = draw(store.folder)
-    assert {path.suffix for path in paths} == {".png", ".svg"}
-    assert all(path.stat().st_size > 10_000 for path in paths)
-
-
-def test_plotting_nothing_is_a_users_error(tmp_path):
-    with pytest.raises(UserError, match="runs.csv cannot be read"):
-        draw(tmp_path)
-
-
-def test_runs_are_named_by_what_is_not_default(tiny):
-    names = [run.name for run in grid(tiny())]
-    assert len(set(names)) == 3
-    explicit = tiny(pruning={"methods": ["l1", "random"], "ratios": [0.5], "scope": "layer"})
-    assert [run.name for run in grid(explicit)] == names
-    assert [run.name for run in grid(tiny(pruning={"ratios": [0.5, 0.25]}))][0] == names[0]
-    other = grid(tiny(pruning={"finetune": {"steps": 5}}))
-    assert not {run.name for run in other} & set(names)
-
-
-def test_masks_are_held_and_one_step_is_compiled(tiny):
-    recipe = tiny(pruning={"schedule": {"name": "polynomial_decay", "frequency": 1}, "finetune": {"steps": 6}})
-    lab = Lab(recipe, Work({}))
-    traced, loss = [], lab.model.compute_loss
-    lab.model.compute_loss = lambda *args, **kwargs: traced.append(1) or loss(*args, **kwargs)
-    lab.make_dense(Dense(recipe, results_folder(recipe)))
-    dense, first = lab.model.get_weights(), len(traced)
-    assert first > 0
-    assert lab.prune("l1", 0.5)["steps"] == 3
-    gone = pruning.silent(lab.graph)
-    assert abs(lab.achieved() - 0.5) < 0.03
-    lab.finetune("l1")
-    after = pruning.silent(lab.graph)
-    assert all((after[name] == gone[name]).all() for name in gone)
-    lab.prune("random", 0.25)
-    assert len(traced) == first  # the step is traced for the first training only
-    lab.restore_dense()
-    assert lab.achieved() == 0
-    assert all((a == b).all() for a, b in zip(dense, lab.model.get_weights(), strict=True))
-
-
-def test_a_store_row_without_a_figure_is_empty_not_nan(tmp_path):
-    (tmp_path / "runs").mkdir()
-    store = Store(tmp_path)
-    store.write("dense", {"seed": 1}, "dense", {"asked": 0.0, "mask_ap": float("nan"), "mask_ap50": 0.5})
-    assert json.loads((tmp_path / "runs" / "dense.json").read_text())["stages"]["dense"]["mask_ap"] is None
-    assert store.finished("dense", "dense")
-    assert not store.finished("dense", "floor")
-    assert store.settings("dense") == {"seed": 1}
-    assert pd.read_csv(store.table).loc[0, "mask_ap50"] == 0.5
+def test_a_dense_model_of_another_sweep_is_copied(swept, same_lab, tiny, tmp_path, monkeypatch):
+    recipe, runner, table = swept
+    monkeypatch.setattr(stages, "train_dense", lambda *_: pytest.fail("trained again"))
+    other = tiny(tmp_path, dense_from=str(runner.path), grid={"criterion": "l1", "ratio": 0.5, "retraining": "none"})
+    again = pd.read_csv(sweep(other).path / "runs.csv")
+    assert_same(table[table["run"].isin(again["run"])].reset_index(drop=True), again)

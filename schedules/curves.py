@@ -25,7 +25,9 @@ class _Curve(Schedule):
         """Progress through the range, clipped to [0, 1]; an empty range is over at its only step."""
         if step >= self.end_step:
             return 1.0
-        return max(0.0, (step - self.begin_step) / (self.end_step - self.begin_step))
+        if step <= self.begin_step:
+            return 0.0
+        return (step - self.begin_step) / (self.end_step - self.begin_step)
 
     def sparsity(self, step: int) -> float:
         """s_i + (s_f - s_i) * rise(progress); exactly s_f from end_step on."""

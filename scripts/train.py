@@ -33,7 +33,9 @@ def train(recipe: Recipe, seed: int, pictures: Pictures, work: Work) -> RunFolde
     with folder.lock() as mine:
         if not mine:
             raise UserError(f"{folder.path} is being worked on by another process")
-        if not folder.model.exists():
+        if folder.model.exists():
+            work.skip("step", recipe.training.steps)
+        else:
             folder.write("settings", run.settings.changed())
             record.begin(folder, recipe.model_dump(mode="json"))
             train_dense(Lab(recipe, seed, pictures, work, Stopwatch()), folder, run.settings)

@@ -34,6 +34,7 @@ def rebuild(model: Any, edit: Edit | None = None, cuts: Cuts | None = None) -> t
     if edit is not None:
         edit(config)
     config.pop("trainable", None)
+    _without_draws(config, {path: layer for path, layer, _ in pairs(network, network)})
     with keras.saving.custom_object_scope(_custom_objects(network)):
         twin = type(network).from_config(config)
     found = _carry(network, twin, cuts or {})
@@ -76,6 +77,25 @@ def _without_build_configs(config: Any) -> Any:
     return config
 
 
+def _without_draws(config: dict, layers: Mapping[str, Any], prefix: str = "") -> None:
+    """Let a network's weights begin as zeros, in place: drawing what is overwritten is a third of a removal's time."""
+    for entry in config["layers"]:
+        inner = entry["config"]
+        path = f"{prefix}{inner['name']}"
+        if "layers" in inner:
+            _without_draws(inner, layers, f"{path}/")
+            continue
+        for key in inner:
+            if key in _initializers(layers.get(path)):
+                inner[key] = "zeros"
+
+
+def _initializers(layer: Any) -> dict[str, Any]:
+    """Attribute -> initializer of a layer's weights."""
+    found = vars(layer).items() if layer is not None else ()
+    return {key: value for key, value in found if isinstance(value, keras.initializers.Initializer)}
+
+
 def _custom_objects(network: Any) -> dict[str, Any]:
     """Layer classes and functions of a model by name, so that none has to be registered with Keras."""
     found = {}
@@ -95,6 +115,8 @@ def _carry(network: Any, twin: Any, cuts: Cuts) -> dict[int, Any]:
         other.trainable = layer.trainable  # after that of the model around it, which sets all within
         if _is_model(layer):
             continue
+        for key, initializer in _initializers(layer).items():
+            setattr(other, key, initializer)
         if id(layer) in owners and layer.variables:
             raise ValueError(
                 f"layer {path!r} is the same as {owners[id(layer)]!r} of another nested model: a config cannot "

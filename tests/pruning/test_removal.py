@@ -243,6 +243,16 @@ def test_a_sequential_model_stays_one(nets):
     assert nets.difference(small(x), pruning.mask(model, plan)(x)) < TOLERANCE
 
 
+def test_new_weights_of_the_smaller_model_would_be_drawn_as_before(nets):
+    image = keras.Input((8, 8, 3), name="image")
+    first = L.Conv2D(6, 3, kernel_initializer=keras.initializers.RandomNormal(stddev=0.3), name="first")
+    model = keras.Model(image, L.Conv2D(2, 1, bias_initializer="ones", name="end")(first(image)))
+    small = pruning.remove(model, some_plan(model))
+    for name in ("first", "end"):
+        before, after = (m.get_layer(name).get_config() for m in (model, small))
+        assert before.pop("filters") >= after.pop("filters") and before == after
+
+
 def test_no_group_is_removed_whole(nets):
     model = nets.plain()
     plan = some_plan(model)

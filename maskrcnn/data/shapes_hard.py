@@ -20,8 +20,8 @@ _MOST_DISTRACTORS = 5
 _LEAST_PIXELS = 24  # of a visible mask, at 128 px
 _LEAST_SIDE, _MOST_SIDE = 8, 96  # the visible part's longer side, px at 128 px
 _TRIES = 12
-# Diameters in px at 128 px: 8 to 96 in even ratios, so that every level of a pyramid has objects.
-_DIAMETERS = np.round(8 * 12 ** (np.arange(64) / 63)).astype(np.int64)
+# Diameters in px at 128 px: 8 to 96, evenly spread, so that every level of a pyramid has objects.
+_DIAMETERS = np.round(8 + 88 * np.arange(64) / 63).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Difficulty:
     class_likeness: float = 0.1
     box_occlusion: float = 1.0
     mask_detail: float = 0.5
-    proposal_camouflage: float = 0.5
+    proposal_camouflage: float = 0.25
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -122,9 +122,10 @@ def _object(
     """The whole mask (size, size) of an object of a class at a random place, turn and size."""
     half = int(_DIAMETERS[rng.integers(len(_DIAMETERS))]) * size * 8 // 128  # 1/16 px
     # Where the two of a pair come closest: the ellipse's stretch, the crescent's bite, the tips' depth.
-    short = int(rng.integers(410, difficulty.scaled("class_likeness", 700, 940)))
+    short = int(rng.integers(410, difficulty.scaled("class_likeness", 560, 940)))
     thick = int(rng.integers(260, 520))
-    depth = int(rng.integers(difficulty.scaled("class_likeness", 420, 200), 520))
+    deep = int(rng.integers(difficulty.scaled("class_likeness", 440, 240), 560))
+    shallow = int(rng.integers(240, difficulty.scaled("class_likeness", 360, 560)))
     angle = int(rng.integers(TURN))
     roughness = difficulty.scaled("mask_detail", 0, 128)
     amplitudes = rng.integers(-roughness, roughness + 1, 4) * np.array([1, 4, 3, 2]) // 4
@@ -139,19 +140,19 @@ def _object(
         "rectangle": lambda: outlines.stretched(outlines.box(), short),
         "ring": outlines.disc,
         "crescent": outlines.disc,
-        "star": lambda: outlines.star(depth),
-        "flower": lambda: outlines.flower(depth),
+        "star": lambda: outlines.star(deep),
+        "flower": lambda: outlines.flower(shallow),
     }[HARD_CLASSES[label - 1]]()
     outer = outlines.wavy(outline, amplitudes, phases)
     mask = outlines.filled(outlines.placed(outer, half, angle) + centre, size)
     if HARD_CLASSES[label - 1] in ("ring", "crescent"):
         hole = outlines.wavy(outlines.disc(UNIT - thick), amplitudes[::-1] // 2, phases[::-1])
         # The ring's hole stays inside, the crescent's opens it; the gap between them narrows.
-        gap = difficulty.scaled("class_likeness", 300, 90)
+        gap = difficulty.scaled("class_likeness", 250, 90)
         if HARD_CLASSES[label - 1] == "ring":
             hole[:, 0] += int(rng.integers(0, max(1, thick * 3 // 4)))
         else:
-            hole[:, 0] += thick + int(rng.integers(gap, gap + 240))
+            hole[:, 0] += thick + int(rng.integers(gap, gap + 120))
         mask &= ~outlines.filled(outlines.placed(hole, half, angle) + centre, size)
     return mask
 

@@ -17,7 +17,7 @@ def checksum(level, seed=5):
     return value
 
 
-@pytest.mark.parametrize("level, literal", [("easy", 3579542198), ("hard", 298173629)])
+@pytest.mark.parametrize("level, literal", [("easy", 3579542198), ("hard", 1387045935)])
 def test_the_same_pictures_on_every_machine(level, literal):
     assert checksum(level) == literal
     assert checksum(level, seed=6) != literal
@@ -66,7 +66,7 @@ def test_hard_objects_span_the_sizes_and_masks_do_not_fill_boxes():
     boxes = np.concatenate([s.boxes for s in samples])
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     assert sides.min() >= 8 and sides.max() <= 96
-    assert (sides < 16).mean() > 0.15 and (sides > 60).mean() > 0.08
+    assert (sides < 16).mean() > 0.1 and (sides > 60).mean() > 0.15
     fill = np.concatenate([s.areas for s in samples]) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     assert 0.5 < fill.mean() < 0.68  # the all-ones mask's IoU; 0.7 to 0.8 in the easy set
 

@@ -41,7 +41,7 @@ SETTINGS = {
 }
 COSTS = {
     "params": "numbers held, zeros included",
-    "macs": "multiply-adds of one picture, zeros included",
+    "macs": "MACs (multiply-adds) of one picture, zeros included",
     "bytes": "of the weights in memory, zeros included",
     "effective_params": "params without the channels that are zero: those of the network with them removed",
     "effective_macs": "macs likewise",

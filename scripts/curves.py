@@ -47,7 +47,7 @@ class Cost:
 
 
 COSTS = {
-    "macs": Cost("effective_macs", "multiply-adds"),
+    "macs": Cost("effective_macs", "MACs"),
     "params": Cost("effective_params", "parameters"),
     "bytes": Cost("effective_bytes", "bytes of weights"),
     "latency": Cost("latency_ratio", "measured latency", speed=True),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -16,6 +17,7 @@ import pandas as pd
 
 import boot  # noqa: F401
 from curves import percent
+from noise import noise
 from reading import read
 from summary import Line, figure, summary
 
@@ -40,10 +42,11 @@ def _figure(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.3f}"
 
 
-def sweep(path: Path) -> str:
+def sweep(path: Path, ends_only: bool = False) -> str:
     """Every setting beside the dense model, its control and the floor: means, and spread where there are seeds."""
     table = read(path.parent).table
     lines = summary(table, ["effective_macs", "latency_ratio", *SHOWN])
+    lines = [line for line in lines if not (ends_only and line.stage == "pruned")]
     seeds = max(line.seeds for line in lines)
     timed = any(not math.isnan(line.means.get("latency_ratio", math.nan)) for line in lines)
     head = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
@@ -95,7 +98,23 @@ def speed(path: Path) -> str:
     return _rows(["MACs asked", "MACs gone", "GMACs left", "M parameters", "file, MiB", "times as fast"], rows)
 
 
-MAKERS: dict[str, Callable[[Path], str]] = {"sweep": sweep, "dense": dense, "benchmark": benchmark, "speed": speed}
+def chance(path: Path) -> str:
+    """The noise pilot's spreads."""
+    found = noise(read(path.parent).table)
+    names = {**SHOWN, "proposal_ar100": "AR of 100 proposals", "bbox_ap": "box AP", "mask_ap": "mask AP"}
+    rows = [[names[measure], *(f"{value:.4f}" for value in row)] for measure, row in found.iterrows()]
+    heads = ["dense, over seeds", "fine-tuning repeated", "cost of pruning", "3 seeds see", "5 seeds see"]
+    return _rows(["standard deviation", *heads], rows)
+
+
+MAKERS: dict[str, Callable[[Path], str]] = {
+    "sweep": sweep,
+    "ends": functools.partial(sweep, ends_only=True),
+    "dense": dense,
+    "benchmark": benchmark,
+    "speed": speed,
+    "noise": chance,
+}
 
 
 def render(text: str) -> str:

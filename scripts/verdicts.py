@@ -53,7 +53,7 @@ class Comparison:
         names: of both.
         ratios: that both have; `seeds` have all of them on both sides.
         contrasts: a task each.
-        cost: mean share of the dense multiply-adds that each side has left.
+        cost: mean share of the dense MACs that each side has left.
         missing: seeds that are left out, as a ratio is missing on a side.
         same_dense: whether both sides started from the same dense models.
     """
@@ -106,7 +106,7 @@ def _by_seed(side: Side, ratios: list[float], values: Callable[[Side], pd.DataFr
 
 
 def _cost(side: Side, ratios: list[float], seeds: list[float]) -> float:
-    """Mean share of the dense model's multiply-adds."""
+    """Mean share of the dense model's MACs."""
     rows = side.rows[side.rows["asked"].isin(ratios) & side.rows["seed"].isin(seeds)]
     dense = side.table[side.table["stage"] == "dense"]
     if "effective_macs" not in rows or dense.empty:
@@ -177,7 +177,7 @@ def text(comparison: Comparison) -> list[str]:
     apart = abs(comparison.cost[0] - comparison.cost[1])
     if apart > 0.02:
         shares = f"{comparison.cost[0]:.0%} and {comparison.cost[1]:.0%}"
-        lines.append(f"  Mind: they do not cost the same: {shares} of the dense multiply-adds are left on average.")
+        lines.append(f"  Mind: they do not cost the same: {shares} of the dense MACs are left on average.")
     if not comparison.same_dense:
         lines.append("  Mind: the dense models of the same seed differ, so that pairing removes little noise.")
     if comparison.missing:

@@ -75,7 +75,7 @@ def models(sweep: Sweep, options: Options) -> dict[str, Path]:
         for index, run in rows.loc[rows["curve"] == name, "run"][:1].items():
             path = sweep.path(run, "model.keras")
             if path.is_file() and len(found) < _MOST:
-                found[f"{name}, {percent(ratio)}\n{share[index]:.0%} of the multiply-adds"] = path
+                found[f"{name}, {percent(ratio)}\n{share[index]:.0%} of the MACs"] = path
     if len(found) < 2:
         raise Skip(f"no model.keras of a run at {percent(ratio)} of seed {seed} is there (git does not keep them)")
     return found

@@ -170,7 +170,7 @@ def test_the_same_picture_beside_each_other(pictured, monkeypatch):
     monkeypatch.setattr(pictures, "saved_model", lambda path: Seer())
     [found] = pictures.plot(pictured, Options(count=2))
     titles = [axis.get_title("left") for axis in found.figure.axes]
-    assert titles == 2 * ["truth", "dense", "l1, 50%\n29% of the multiply-adds"]
+    assert titles == 2 * ["truth", "dense", "l1, 50%\n29% of the MACs"]
     assert (canvas(found, 0) != 225).any(axis=-1).mean() > 0.9
     [found] = pictures.plot(pictured, Options(count=1, photo=False))
     for number in range(3):

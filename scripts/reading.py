@@ -100,4 +100,5 @@ def read(folder: Path) -> Sweep:
     if missing:
         raise UserError(f"{path} has no column {', '.join(missing)}: it is not the table of a sweep, or an old one")
     lacking = [name for name in (*SETTINGS, "asked", "reference") if name not in table]
-    return Sweep(folder, table.assign(**{name: math.nan if name == "asked" else None for name in lacking}).copy())
+    empty = pd.DataFrame({name: math.nan if name == "asked" else None for name in lacking}, index=table.index)
+    return Sweep(folder, pd.concat([table, empty], axis=1).copy())

@@ -1,10 +1,8 @@
 """Costs of the networks of keras.applications: published figures, TensorFlow's own count, and after removal."""
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import maskrcnn
 import pruning
@@ -103,6 +101,7 @@ def small_mask_rcnn():
         class_names=("square", "circle"), backbone="resnet18", backbone_alpha=0.125, fpn_width=8, rpn_width=8,
         box_head_widths=(16,), mask_head_widths=(8,), mask_deconv_width=8, min_size=64, max_size=64,
         anchor_sizes=(8, 16, 32, 64, 128), roi_canonical_size=32.0,
+        static_shapes=True,  # the profiler counts no operation whose batch of images x RoIs is not known
     )  # fmt: skip
     return maskrcnn.MaskRCNN(config)
 
@@ -110,31 +109,12 @@ def small_mask_rcnn():
 def tensorflow_macs(model, shapes):
     """Half the floating-point operations that TensorFlow's profiler counts in convolutions and products of matrices."""
     specs = keras.tree.map_shape_structure(tf.TensorSpec, shapes)
-    graph, run = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs), None
-    if isinstance(shapes, dict):  # a batch axis of images x RoIs is known only when the network runs
-        graph, run = frozen_and_run(graph)
+    graph = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs).graph
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output().build()
-    graph = getattr(graph, "graph", graph)
-    pending, operations = [profiler.profile(graph, run_meta=run, options=options)], 0
+    pending, operations = [profiler.profile(graph, options=options)], 0
     while pending:
         node = pending.pop()
         pending += node.children
         if node.float_ops and graph.get_operation_by_name(node.name).type in MULTIPLYING:
             operations += node.float_ops
     return operations / 2
-
-
-def frozen_and_run(function):
-    """The graph of a traced function with constants for variables; what a session saw when it ran on ones."""
-    function, run, graph = convert_variables_to_constants_v2(function), tf.compat.v1.RunMetadata(), tf.Graph()
-    as_it_is = tf.compat.v1.ConfigProto()
-    as_it_is.graph_options.rewrite_options.disable_meta_optimizer = True  # else operations are fused and not seen
-    with graph.as_default(), tf.compat.v1.Session(config=as_it_is) as session:
-        tf.graph_util.import_graph_def(function.graph.as_graph_def(), name="")
-        session.run(
-            [tensor.name for tensor in function.outputs],
-            {tensor.name: np.ones(tensor.shape, "float32") for tensor in function.inputs},
-            tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE),
-            run,
-        )
-    return graph, run

@@ -1,11 +1,13 @@
 """README.md says what is so: its figures come from results/, its Python runs."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
 def test_figures_are_those_of_results():
@@ -40,3 +42,9 @@ def test_the_python_runs(tmp_path, monkeypatch, capsys):
     exec(compile(small, "README.md", "exec"), {})
     assert "mask   iou" in capsys.readouterr().out
     assert (tmp_path / "pruned.keras").is_file()
+
+
+def test_no_run_of_the_default_sweep_is_kept():
+    """In a fresh clone `make sweep` would take its finished stages as done."""
+    found = subprocess.run(["git", "ls-files", "results/shapes/runs"], cwd=ROOT, capture_output=True, text=True)
+    assert not found.stdout

@@ -112,7 +112,7 @@ def plan(
             return 1 - 1 / timer(remove(graph.model, made(gone, 0.0)), graph.model).speedup
 
         return made(*bisect(cut, faster, sparsity, measure, _TIMED_RESOLUTION))
-    sized = counted(graph.model, input_shapes or _sized(graph))
+    sized = counted(graph.model, input_shapes or graph.example_shapes)
     settings["input_shapes"] = {name: list(shape) for name, shape in sized.input_shapes.items()}
     dense = getattr(without(sized, {}), measure)
     return made(*bisect(cut, lambda gone: 1 - getattr(without(sized, gone), measure) / dense, sparsity, measure))
@@ -158,9 +158,3 @@ def _pools(groups: list[Group], scope: str) -> list[list[Group]]:
     for group in groups:
         parts.setdefault(group.part, []).append(group)
     return list(parts.values())
-
-
-def _sized(graph: ChannelGraph) -> dict[str, tuple] | None:
-    """The shapes that the graph was made with, for one example, if no size is open."""
-    shapes = {name: (shape[0] or 1, *shape[1:]) for name, shape in graph.input_shapes.items()}
-    return None if any(None in shape for shape in shapes.values()) else shapes

@@ -92,6 +92,12 @@ class ChannelGraph:
         return [group for group in self.groups if group.locked is None]
 
     @property
+    def example_shapes(self) -> dict[str, tuple] | None:
+        """The shapes that the graph was made with, for one example; None if a size is open."""
+        shapes = {name: (shape[0] or 1, *shape[1:]) for name, shape in self.input_shapes.items()}
+        return None if any(None in shape for shape in shapes.values()) else shapes
+
+    @property
     def calls(self) -> list:
         """Every layer call (`pruning.walk.Call`), in order."""
         return self._calls

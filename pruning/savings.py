@@ -32,10 +32,7 @@ def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict
     """
     if measure not in PRICES:
         raise ValueError(f"per is {measure!r}; accepted: None, {', '.join(PRICES)}")
-    shapes = input_shapes or {name: (shape[0] or 1, *shape[1:]) for name, shape in graph.input_shapes.items()}
-    if not input_shapes and any(None in shape for shape in shapes.values()):
-        shapes = None  # `counted` says which size is missing
-    sized, gone = counted(graph.model, shapes), silent(graph)
+    sized, gone = counted(graph.model, input_shapes or graph.example_shapes), silent(graph)
     found = {}
     for group in graph.prunable:
         kinds, masked = _kinds(group), gone[group.name]

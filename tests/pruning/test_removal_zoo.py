@@ -176,7 +176,7 @@ def test_ten_steps_are_those_of_the_masked_model(nets, double, name, optimizer):
     difference = nets.difference(found, after)
     moved = nets.difference(after, before)
     print(f"{name} {optimizer}: {difference:.1e}, moved {moved:.1e}, spread {spread(after):.1e}")
-    assert moved > 0.01 and spread(after) > 0.01
+    assert moved > 1e-3 and spread(after) > 0.01  # Adam's steps move MobileNetV3Small by 0.0075 only
     assert difference < 1e-8
 
 

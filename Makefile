@@ -40,8 +40,9 @@ test-slow: install ## the tests that `make test` leaves out
 	@$(RUN) -m pytest -q -m slow
 
 .PHONY: lint
-lint: install ## ruff
+lint: install ## ruff and mypy
 	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy schedules pruning maskrcnn scripts
 
 .PHONY: benchmark
 benchmark: install ## speed beside torchvision's: results/benchmark (installs the extra `bench`)

@@ -121,7 +121,7 @@ class MaskRCNNConfig:
 
         A published COCO_V1 checkpoint also needs `batch_norm_epsilon=0.0`.
         """
-        numerics = dict(
+        numerics: dict[str, Any] = dict(
             backbone="resnet50",
             anchor_rounding=True,
             roi_aligned=False,

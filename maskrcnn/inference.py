@@ -220,7 +220,7 @@ def _tile(factor_yx):
 
 def _pad_boxes(boxes) -> np.ndarray:
     """Ragged boxes to (B, longest, 4) float32; the empty slots hold a box of one pixel."""
-    padded = np.tile(np.float32([0, 0, 1, 1]), (len(boxes), max(1, max(map(len, boxes))), 1))
+    padded = np.tile(np.array([0, 0, 1, 1], "float32"), (len(boxes), max(1, max(map(len, boxes))), 1))
     for canvas, these in zip(padded, boxes, strict=True):
         canvas[: len(these)] = these
     return padded

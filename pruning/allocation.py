@@ -69,11 +69,6 @@ def plan(
     """
     max_sparsity = dict(max_sparsity or {})
     _check(graph, scores, sparsity, scope, measure, round_to, min_channels, max_sparsity)
-    if measure == "latency" and timer is None:
-        raise ValueError(
-            'measure="latency" needs timer=, such as lambda small, dense: pruning.latency(small, batch, '
-            "against=dense)"
-        )
     groups = graph.prunable
     settings = {**scores.settings, "round_to": round_to, "min_channels": min_channels}
     if max_sparsity:
@@ -105,6 +100,11 @@ def plan(
         total = sum(int(group.filters.sum()) for group in groups)
         return made(gone, sum(int(group.filters[gone[group.name]].sum()) for group in groups) / total)
     if measure == "latency":
+        if timer is None:
+            raise ValueError(
+                'measure="latency" needs timer=, such as lambda small, dense: pruning.latency(small, batch, '
+                "against=dense)"
+            )
 
         def faster(gone: Gone) -> float:
             if not any(channels.any() for channels in gone.values()):

@@ -72,7 +72,8 @@ class PruningCallback(keras.callbacks.Callback):
         }
         self.include, self.exclude = include, exclude
         self.plan: Plan | None = None
-        self._given = self._graph = graph
+        self._given = graph
+        self._graph: ChannelGraph  # from the beginning of training on
         self._next = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:

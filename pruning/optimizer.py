@@ -6,7 +6,7 @@ only assigns to them: the training step is never traced again.
 
 import types
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -15,13 +15,20 @@ _PACKAGE = "pruning"
 _CLASSES: dict[type, type] = {}
 
 
-class MaskingMixin:
+if TYPE_CHECKING:
+    from keras.optimizers import Optimizer as _Mixed
+else:
+    _Mixed = object
+
+
+class MaskingMixin(_Mixed):
     """Overrides `apply`: gradients are masked before clipping, weights and their averages after the update.
 
-    Moments need masking only when masks change: from a zero gradient and a zero moment every update gives
-        zero
+    Moments need masking only when masks change: from a zero gradient and a zero moment every update gives zero
     again. One byte for every trainable number is the price.
     """
+
+    built: bool
 
     def build(self, variables: list) -> None:
         """Create the optimizer's variables, and a mask of ones for every trainable variable."""
@@ -138,7 +145,7 @@ def _silenced(value: Any, mask: Any) -> Any:
     return keras.ops.where(mask, value, keras.ops.zeros((), dtype=value.dtype))
 
 
-def masked_class(kind: type) -> type:
+def masked_class(kind: type) -> Any:
     """The class of optimizer `kind` that holds masks, registered with Keras as "pruning>Masked<kind>".
 
     For an optimizer class of your own, call this before loading a model that was saved with it.

@@ -156,12 +156,12 @@ def stack(call: Call, trace: Trace) -> None:
     if axis not in (-1, len(output.shape) - 1):
         trace.tie(*arrays)
         trace.give(output, arrays[0], call)
-    elif any(array is None for array in arrays):
-        for array in arrays:
+    elif len(known := [array for array in arrays if array is not None]) < len(arrays):
+        for array in known:
             trace.lock(array, f"{call.path} joins them with channels that are not known")
         trace.opaque(call, output, f"made by {call.path}")
     else:
-        trace.give(output, np.concatenate(arrays), call)
+        trace.give(output, np.concatenate(known), call)
 
 
 def spread(call: Call, trace: Trace) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from schedules.levels import OneShot
+from schedules.curves import PolynomialDecay
+from schedules.levels import ConstantSparsity, OneShot
 from schedules.schedule import Schedule, from_config
 
 _FLAG = "TF_USE_LEGACY_KERAS"
@@ -27,8 +28,7 @@ def _flag_restored() -> Iterator[None]:
 def _tfmot() -> Any:
     """The package `tensorflow_model_optimization.sparsity.keras`, with the environment as it was before.
 
-    Its import sets TF_USE_LEGACY_KERAS=1 for the process and its children, and turns `tf.keras` into
-    tf_keras if
+    Its import sets TF_USE_LEGACY_KERAS=1 for the process and its children, and turns `tf.keras` into tf_keras if
     nothing has used it yet: `tf.keras` is therefore resolved first, and the variable restored afterwards.
     """
     with _flag_restored():
@@ -59,7 +59,7 @@ def to_tfmot(schedule: Schedule) -> Any:
         ImportError: it is not installed.
     """
     kind = type(schedule).__name__
-    if kind not in ("PolynomialDecay", "ConstantSparsity", "OneShot"):
+    if not isinstance(schedule, PolynomialDecay | ConstantSparsity | OneShot):
         raise ValueError(
             f"to_tfmot: tensorflow-model-optimization has no {kind}; "
             "it has PolynomialDecay and ConstantSparsity"

@@ -112,7 +112,9 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder} cannot be made ({error.strerror}); choose another --output") from None
-    names, everything, taken = model.config.class_names, [], set()
+    names = model.config.class_names
+    everything: list[dict] = []
+    taken: set[Path] = set()
     for path in track(files, "detecting", disable=len(files) == 1):
         image = read_picture(path)
         found = model.detect(image, settings.score_threshold, settings.max_detections)

@@ -99,6 +99,7 @@ class Lab:
 
     def restore_dense(self) -> None:
         """Dense weights, and an optimizer that has done nothing and holds no masks."""
+        assert self._dense is not None, "take_dense comes first"
         self._dense.restore()
 
     # Choosing channels
@@ -111,8 +112,10 @@ class Lab:
             kept: whether the weights are the dense ones, whose scores serve several runs.
         """
         graph = self.graph(one.part)
+        assert one.criterion is not None, "a run that prunes has a criterion"
         if one.criterion in choices.FROM_WEIGHTS:
             return choices.from_weights(one.criterion, self.seed)(graph)
+        assert one.arbiter is not None, "a criterion by task has an arbiter"
         key = (one.criterion, one.part)
         if key not in self._criteria:  # they are kept, because each compiles its gradients once
             batches = self.pictures.some(
@@ -131,6 +134,7 @@ class Lab:
 
     def plan(self, one: RunSettings) -> pruning.Plan:
         """The plan of a run that loses its channels at once, from the dense weights, which are in the model."""
+        assert one.ratio is not None, "a run that prunes has a ratio"
         return pruning.plan(self.graph(one.part), self.score(one, kept=True), one.ratio, **self._how(one))
 
     def cutter(self, one: RunSettings, schedule: Any) -> pruning.PruningCallback:

@@ -70,6 +70,7 @@ class Measuring:
             one.detect(pictures, score_threshold=0.0, max_detections=self.detections)
 
         found = pruning.latency(model, images, dense, call=detect, warmup=1, rounds=rounds)
+        assert found.against is not None
         share = 1.0 / len(images)
         return {
             "latency_ms": share * found,

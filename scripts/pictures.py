@@ -70,6 +70,6 @@ class Pictures:
             config: the model's.
             batch_size: the last batch may be smaller.
         """
-        chosen = np.random.default_rng([seed, _CHOICE]).permutation(len(self.train))[:count]
-        chosen = self.train.subset([int(index) for index in chosen])
+        order = np.random.default_rng([seed, _CHOICE]).permutation(len(self.train))
+        chosen = self.train.subset([int(index) for index in order[:count]])
         return list(maskrcnn.data.batches(chosen, config, batch_size, training=False))

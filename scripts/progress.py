@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -68,7 +68,7 @@ class Work(Meter):
         self.left = Counter(units)
         self._guesses = dict(guesses or {})
         self._parallel = parallel
-        self._seconds: Counter[str] = Counter()
+        self._seconds: dict[str, float] = defaultdict(float)
         self._timed: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._console = console or Console(stderr=True)
@@ -133,10 +133,14 @@ class Work(Meter):
 
     def seconds_left(self) -> float | None:
         """Estimate of the time left; None while nothing is known."""
-        costs = {kind: self.seconds_of(kind) for kind, count in self.left.items() if count}
-        if any(cost is None for cost in costs.values()):
-            return None
-        return sum(costs[kind] * self.left[kind] for kind in costs) / self._parallel
+        seconds = 0.0
+        for kind, count in self.left.items():
+            if count:
+                one = self.seconds_of(kind)
+                if one is None:
+                    return None
+                seconds += one * count
+        return seconds / self._parallel
 
     def _share(self) -> float:
         kinds = {*self.left, *self._done}

@@ -68,21 +68,24 @@ def _comments(kind: type) -> dict[str, str]:
     return dict(rows)
 
 
-def _model_settings() -> type[Settings]:
-    """Every field of MaskRCNNConfig but `class_names`, which the data gives."""
+def _network_fields() -> type[Settings]:
+    """Settings with every field of MaskRCNNConfig but `class_names`, which the data gives."""
     comments = _comments(MaskRCNNConfig)
     kinds = inspect.get_annotations(MaskRCNNConfig, eval_str=True)
-    fields = {
+    fields: dict[str, Any] = {
         field.name: (kinds[field.name], pydantic.Field(field.default, description=comments.get(field.name) or None))
         for field in dataclasses.fields(MaskRCNNConfig)
         if field.name != "class_names"
     }
-    doc = "The network: the fields of maskrcnn.MaskRCNNConfig. Relative paths of weights are tried in the "
-    doc += "working directory, $TASKPRUNE_WEIGHTS, weights/ beside $TASKPRUNE_DATA, and ../shared/weights."
-    return pydantic.create_model("ModelSettings", __base__=Settings, __doc__=doc, **fields)
+    return pydantic.create_model("NetworkFields", __base__=Settings, **fields)
 
 
-ModelSettings = _model_settings()
+class ModelSettings(_network_fields()):  # type: ignore[misc]  # a base made at import
+    """The network: the fields of maskrcnn.MaskRCNNConfig.
+
+    Relative paths of weights are tried in the working directory, $TASKPRUNE_WEIGHTS, weights/ beside $TASKPRUNE_DATA,
+    and ../shared/weights.
+    """
 
 
 class TrainingSettings(Settings):

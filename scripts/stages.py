@@ -154,8 +154,10 @@ class Stages:
                 lab.hold(plan, one.part)
             self._resume()
             return plan, 0
+        assert one.ratio is not None, "a run that prunes has a ratio"
         schedule = choices.gradual(one.schedule, one.pruning, one.ratio, one.finetune.steps)
-        last, path = schedule.end_step, self.folder.path / "plan.json"
+        last: int = schedule.end_step  # type: ignore[attr-defined]  # every schedule has one
+        path = self.folder.path / "plan.json"
         self._resume()
         if steps_done(lab.model) < last or not path.exists():
             cutter = lab.cutter(one, schedule)
@@ -163,6 +165,7 @@ class Stages:
                 self.folder, "pruned", last, self._rate(), lab.data_seed(one), f"{self.text}, gradual pruning",
                 callbacks=[cutter], sparsity=lambda step: schedule(step)[1], steps=one.finetune.steps,
             )  # fmt: skip
+            assert cutter.plan is not None, "a schedule ends with a cut"
             with whole(path) as part:
                 cutter.plan.save(part)
             Memory(lab.model).save(self.folder.checkpoint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +14,7 @@ class Stopwatch:
     """Counts seconds by kind. What is within no `with watch(kind)` is "overhead"; an inner one stops the outer."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: dict[str, float] = defaultdict(float)
         self._kinds = ["overhead"]
         self._since = time.perf_counter()
 

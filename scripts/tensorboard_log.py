@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,10 @@ class TensorBoard(Log):
 
 def sparsity(graph: pruning.ChannelGraph) -> dict[str, float]:
     """Part -> fraction of its prunable filters that are zero."""
-    gone, cut, all_ = pruning.silent(graph), {}, {}
+    gone = pruning.silent(graph)
+    cut: Counter[str] = Counter()
+    all_: Counter[str] = Counter()
     for group in graph.prunable:
-        cut[group.part] = cut.get(group.part, 0) + int(group.filters[gone[group.name]].sum())
-        all_[group.part] = all_.get(group.part, 0) + int(group.filters.sum())
+        cut[group.part] += int(group.filters[gone[group.name]].sum())
+        all_[group.part] += int(group.filters.sum())
     return {part: cut[part] / all_[part] for part in all_}

@@ -12,7 +12,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Pipe(Meter):
         super().__init__()
         self._counts: Counter[str] = Counter()
         self._timed: Counter[str] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: dict[str, float] = defaultdict(float)
         self._flushed = time.monotonic()
 
     def count(self, kind: str, count: int, seconds: float | None, text: str) -> None:
@@ -128,10 +128,10 @@ def share(recipe: Path, count: int, threads: int, live: str, work: Work, ran: Ca
 def _listen(children: list[subprocess.Popen], work: Work, ran: Callable[[], Any]) -> None:
     with selectors.DefaultSelector() as selector:
         for child in children:
-            selector.register(child.stdout, selectors.EVENT_READ)
+            selector.register(child.stdout, selectors.EVENT_READ, child.stdout)  # type: ignore[arg-type]  # it is a PIPE
         while selector.get_map():
             for key, _ in selector.select():
-                line = key.fileobj.readline()
+                line = key.data.readline()
                 if line:
                     _take(line, work, ran)
                 else:

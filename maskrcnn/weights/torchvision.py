@@ -48,6 +48,7 @@ def present_name(key: str) -> str:
 def layer_of(key: str) -> tuple[str, str] | None:
     """(layer, weight) of this network that the state-dict key `key` stands for; None if there is no such."""
     stem, _, leaf = present_name(key).rpartition(".")
+    layer = LAYERS.get(stem)
     if match := re.fullmatch(r"backbone\.body\.layer(\d)\.(\d+)\.(conv|bn)(\d)", stem):
         stage, block, kind, number = match.groups()
         layer = f"res{int(stage) + 1}_{int(block) + 1}_{number}_{'conv' if kind == 'conv' else 'norm'}"
@@ -58,8 +59,6 @@ def layer_of(key: str) -> tuple[str, str] | None:
         layer = f"fpn_{'lateral' if match[1] == 'inner' else 'output'}{int(match[2]) + 2}"
     elif match := re.fullmatch(r"roi_heads\.mask_head\.(\d)\.0", stem):
         layer = f"mask_conv{int(match[1]) + 1}"
-    else:
-        layer = LAYERS.get(stem)
     weight = (NORM if layer and layer.endswith("_norm") else PLAIN).get(leaf)
     return (layer, weight) if layer and weight else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,7 @@ def settings_means(table: pd.DataFrame, cost: str) -> pd.DataFrame:
     return rows.groupby(["curve", "asked"], as_index=False, sort=False).mean()
 
 
-def _places(keys: list[str]) -> list[list[str]]:
+def _places(keys: list[str]) -> list[Any]:
     """The overall panel is large, at the left; the tasks are beside it, two by two."""
     if keys[0] != "all" or len(keys) < 3:
         return [keys]

@@ -1,9 +1,14 @@
-"""The three heads, each a Functional model. Their answers are float32 under every policy."""
+"""The three heads, each a Functional model. Their answers are in full precision, also under mixed policies."""
 
 from __future__ import annotations
 
 import keras
 from keras import layers
+
+
+def _full() -> str:
+    """Full precision, whatever the policy: "float32", unless Keras is set to "float64"."""
+    return keras.config.floatx()
 
 
 def _small(stddev):
@@ -21,8 +26,8 @@ def rpn_head(width_in: int, config) -> keras.Model:
     x = layers.Conv2D(
         config.rpn_width, 3, padding="same", activation="relu", kernel_initializer=_small(0.01), name="rpn_conv"
     )(feature)
-    logits = layers.Conv2D(anchors, 1, kernel_initializer=_small(0.01), dtype="float32", name="rpn_class")(x)
-    deltas = layers.Conv2D(4 * anchors, 1, kernel_initializer=_small(0.01), dtype="float32", name="rpn_bbox")(x)
+    logits = layers.Conv2D(anchors, 1, kernel_initializer=_small(0.01), dtype=_full(), name="rpn_class")(x)
+    deltas = layers.Conv2D(4 * anchors, 1, kernel_initializer=_small(0.01), dtype=_full(), name="rpn_bbox")(x)
     return keras.Model(feature, [logits, deltas], name="rpn")
 
 
@@ -37,8 +42,8 @@ def box_head(width_in: int, config) -> keras.Model:
     x = layers.Flatten(name="box_flatten")(region)
     for index, width in enumerate(config.box_head_widths, start=1):
         x = layers.Dense(width, activation="relu", kernel_initializer="he_uniform", name=f"box_fc{index}")(x)
-    logits = layers.Dense(classes, kernel_initializer=_small(0.01), dtype="float32", name="mrcnn_class_logits")(x)
-    deltas = layers.Dense(4 * classes, kernel_initializer=_small(0.001), dtype="float32", name="mrcnn_bbox")(x)
+    logits = layers.Dense(classes, kernel_initializer=_small(0.01), dtype=_full(), name="mrcnn_class_logits")(x)
+    deltas = layers.Dense(4 * classes, kernel_initializer=_small(0.001), dtype=_full(), name="mrcnn_bbox")(x)
     return keras.Model(region, [logits, deltas], name="box_head")
 
 
@@ -59,6 +64,6 @@ def mask_head(width_in: int, config) -> keras.Model:
         config.mask_deconv_width, 2, 2, activation="relu", kernel_initializer="he_normal", name="mask_deconv"
     )(x)
     logits = layers.Conv2D(
-        config.num_classes, 1, kernel_initializer="he_normal", dtype="float32", name="mrcnn_mask"
+        config.num_classes, 1, kernel_initializer="he_normal", dtype=_full(), name="mrcnn_mask"
     )(x)
     return keras.Model(region, logits, name="mask_head")

@@ -59,7 +59,6 @@ def some_plan(model, sparsity=0.4):
     graph = pruning.ChannelGraph(model)
     plan = pruning.plan(graph, pruning.Random(5)(graph), sparsity)
     assert all(plan.removed[group.name] for group in graph.prunable if group.size > 2)
-    assert {group.part for group in graph.prunable} == {"features", "rpn", "box_head", "mask_head"}
     return plan
 
 
@@ -68,6 +67,8 @@ def test_every_output_agrees(nets, backbone):
     model, inputs = make(nets, backbone)
     model.loss_weights["mrcnn_mask_loss"].assign(0.25)
     plan = some_plan(model)
+    parts = {group.part for group in pruning.ChannelGraph(model).prunable}
+    assert parts == {"features", "rpn", "box_head", "mask_head"}
     masked, small = pruning.mask(model, plan), pruning.remove(model, plan)
     expected, found = masked.network(inputs), small.network(inputs)
     assert min(nets.difference(expected[key], model.network(inputs)[key]) for key in expected) > 1e-3
@@ -88,11 +89,7 @@ def test_frozen_norms_stay_frozen(nets):
     assert not any(path.endswith("gamma") for path in paths)
 
 
-OPTIMIZERS = {
-    "momentum": lambda: keras.optimizers.SGD(1e-3, momentum=0.9),
-    "adam": lambda: keras.optimizers.Adam(1e-4),
-    "global_clip": lambda: keras.optimizers.SGD(1e-3, momentum=0.9, global_clipnorm=1.0),
-}
+OPTIMIZERS = ("momentum", "adam", "global_clip")
 CASES = [
     pytest.param(backbone, name, marks=() if (backbone, name) == ("resnet18", "global_clip") else pytest.mark.slow)
     for backbone in BACKBONES
@@ -114,21 +111,28 @@ class Regressed(keras.Model):
         return sum(keras.ops.mean((output - 1.0) ** 2) for output in keras.tree.flatten(y_pred))
 
 
+# In float64, all but RoIAlign: the norms of so small a network see 8 numbers a channel at P5, and training them is
+# chaotic (see `optimizer` in conftest.py). In float32 the losses agree to 1e-3, outputs do not.
 @pytest.mark.parametrize(("backbone", "name"), CASES)
-def test_ten_steps_agree(nets, backbone, name):
+def test_ten_steps_agree(nets, double, backbone, name):
     made, inputs = make(nets, backbone)
     model = Regressed({}, made.network)
-    model.compile(pruning.masked(OPTIMIZERS[name]()))
     plan = some_plan(model)
+
+    def loss(one):
+        return one.compute_loss(y_pred=one(inputs, training=True))
+
+    model.compile(pruning.masked(nets.optimizer(name, pruning.remove(model, plan), loss)))
     pruning.hold(model, plan)
-    before = model(inputs)
     small = pruning.remove(model, plan)
-    for one in (model, small):
-        one.fit(inputs, batch_size=2, epochs=10, verbose=0, shuffle=False)
-    difference = nets.difference(small(inputs), model(inputs))
-    print(f"{backbone}, {name}: after ten steps outputs differ by {difference:.1e}")
-    assert nets.difference(before, model(inputs)) > 10 * TOLERANCE
-    assert difference < TOLERANCE
+    expected, found = (
+        one.fit(inputs, batch_size=2, epochs=10, verbose=0, shuffle=False).history["loss"] for one in (model, small)
+    )
+    difference, fallen = nets.difference(small(inputs), model(inputs)), 1 - expected[-1] / expected[0]
+    print(f"{backbone}, {name}: in ten steps the loss falls by {fallen:.1%}, outputs differ by {difference:.1e}")
+    assert fallen > 0.005
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert difference < 1e-6
 
 
 @pytest.mark.slow

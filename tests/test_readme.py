@@ -44,7 +44,8 @@ def test_the_python_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "pruned.keras").is_file()
 
 
-def test_no_run_of_the_default_sweep_is_kept():
-    """In a fresh clone `make sweep` would take its finished stages as done."""
-    found = subprocess.run(["git", "ls-files", "results/shapes/runs"], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("sweep", ["shapes", "balloon"])
+def test_no_run_of_a_sweep_with_a_target_is_kept(sweep):
+    """In a fresh clone `make sweep` or `make balloon` would take its finished stages as done."""
+    found = subprocess.run(["git", "ls-files", f"results/{sweep}/runs"], cwd=ROOT, capture_output=True, text=True)
     assert not found.stdout

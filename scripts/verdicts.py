@@ -132,7 +132,7 @@ def sentence(contrast: Contrast, names: tuple[str, str]) -> str:
         return f"{task}: 1 seed: {a} minus {b} is {contrast.mean:+.3f}; no interval, no claim."
     figures = f"{contrast.mean:+.3f} [{contrast.low:+.3f}, {contrast.high:+.3f}]"
     if seeds < FEWEST_SEEDS:
-        return f"{task}: {seeds} seeds are too few: {a} and {b} cannot be told apart: {figures}."
+        return f"{task}: {seeds} seeds are too few for a claim: {a} minus {b} is {figures}."
     p = "Holm p < 0.001" if contrast.p_holm < 0.001 else f"Holm p = {contrast.p_holm:.3f}"
     if not contrast.claimed:
         return f"{task}: {a} and {b} cannot be told apart: {figures}, {p}, {seeds} seeds."

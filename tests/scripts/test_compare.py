@@ -204,7 +204,7 @@ def test_sentences_claim_what_may_be_claimed():
 def test_few_seeds_claim_nothing_however_small_p_is():
     names = ("l1", "random")
     assert sentence(contrast(0.12, 0.11, 0.13, 0.0001, 3), names) == (
-        "masks: 3 seeds are too few: l1 and random cannot be told apart: +0.120 [+0.110, +0.130]."
+        "masks: 3 seeds are too few for a claim: l1 minus random is +0.120 [+0.110, +0.130]."
     )
     one = sentence(contrast(0.12, math.nan, math.nan, math.nan, 1), names)
     assert one == "masks: 1 seed: l1 minus random is +0.120; no interval, no claim."

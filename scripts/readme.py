@@ -19,6 +19,7 @@ import boot  # noqa: F401
 from curves import percent
 from noise import noise
 from reading import read
+from report import verdicts
 from summary import Line, figure, summary
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,6 +108,15 @@ def chance(path: Path) -> str:
     return _rows(["standard deviation", *heads], rows)
 
 
+def claims(path: Path) -> str:
+    """What may be said about every two curves of a sweep, task by task."""
+    lines = []
+    for pair in verdicts(read(path.parent)):
+        lines.append(f"- {pair['title']}")
+        lines += [f"  - {text}" for text, _ in pair["lines"]]
+    return "\n".join(lines) + "\n"
+
+
 MAKERS: dict[str, Callable[[Path], str]] = {
     "sweep": sweep,
     "ends": functools.partial(sweep, ends_only=True),
@@ -114,6 +124,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
     "benchmark": benchmark,
     "speed": speed,
     "noise": chance,
+    "claims": claims,
 }
 
 

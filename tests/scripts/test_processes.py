@@ -105,7 +105,7 @@ def killed_soon(process, folder, draw):
                 found.add((path, path.stat().st_mtime_ns))
         return found
 
-    before, wanted, until = written(), draw.randint(4, 20), time.monotonic() + 600
+    before, wanted, until = written(), draw.randint(3, 12), time.monotonic() + 600
     while len(written() - before) < wanted:
         if process.poll() is not None:
             return False

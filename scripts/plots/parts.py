@@ -13,6 +13,8 @@ from plots.network import in_order
 from reading import Sweep
 from style import DIVERGING, INK, pyplot, titled
 
+_SATURATED = 100.0  # hundredths: what is worse than the trivial predictor has one colour
+
 
 def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     """Change of every task's quality when one part is pruned: a row of maps a stage, a map a ratio, a figure a curve.
@@ -39,7 +41,8 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
             "Rows are the part that was pruned, alone; columns are the tasks. A cell is the change of the task's "
             "normalised quality, in hundredths of the way from the trivial predictor to the dense model: right after "
             "pruning against the dense model, after fine-tuning against the dense model that had the same extra "
-            f"training. Means over {counted(int(alone['seed'].nunique()), 'seed')}.",
+            "training. Under -100 it is worse than the trivial predictor, and the colour stays. "
+            f"Means over {counted(int(alone['seed'].nunique()), 'seed')}.",
             _figure(sweep.name, curve, {text: rows[rows["curve"] == curve] for text, rows in named.items()}, changes),
         )
         for curve in curves
@@ -70,7 +73,8 @@ def _figure(name: str, curve: str, stages: dict[str, pd.DataFrame], changes: pd.
         len(stages), len(ratios), figsize=size, layout="constrained", squeeze=False, sharex=True, sharey=True
     )
     tasks = list(PRIMARY)
-    limit = max(1.0, 100 * np.nanmax(np.abs(changes.loc[found.index].to_numpy())))
+    shown = 100 * changes.loc[found.index].to_numpy()
+    limit = float(np.clip(np.nanmax(np.abs(shown)), 1.0, _SATURATED))
     for line, (stage, rows) in zip(axes, stages.items(), strict=True):
         means = changes.loc[rows.index].groupby([rows["asked"], rows["part"]]).mean()
         for axis, ratio in zip(line, ratios, strict=True):
@@ -79,7 +83,8 @@ def _figure(name: str, curve: str, stages: dict[str, pd.DataFrame], changes: pd.
             axis.set_xticks(range(len(tasks)), [TASK_NAMES[task] for task in tasks], rotation=30, ha="right")
             axis.set_yticks(range(len(parts)), parts)
             axis.set_title(f"{percent(ratio)}, {stage}", fontsize=9, fontweight="normal")
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=25, pad=0.02)
+    beyond = "min" if np.nanmin(shown) < -limit else "neither"
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=25, pad=0.02, extend=beyond)
     bar.set_label("change, hundredths", color=INK)
     bar.outline.set_visible(False)
     titled(figure, f"{name}: one part pruned at a time ({curve})")

@@ -128,7 +128,7 @@ def silent(graph: ChannelGraph) -> dict[str, np.ndarray]:
                 if id(variable) not in values:
                     values[id(variable)] = np.asarray(variable) != 0
                 nonzero = np.moveaxis(values[id(variable)], part.slice.axis, 0)
-                used = np.logical_or.reduce(nonzero.reshape(len(nonzero), -1), axis=1)
+                used = np.any(nonzero.reshape(len(nonzero), -1), axis=1)
                 np.logical_or.at(alive, part.units, used[part.positions])
         found[group.name] = ~alive
     return found

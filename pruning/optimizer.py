@@ -145,7 +145,7 @@ def _silenced(value: Any, mask: Any) -> Any:
     return keras.ops.where(mask, value, keras.ops.zeros((), dtype=value.dtype))
 
 
-def masked_class(kind: type) -> Any:
+def masked_class(kind: type) -> type[Any]:
     """The class of optimizer `kind` that holds masks, registered with Keras as "pruning>Masked<kind>".
 
     For an optimizer class of your own, call this before loading a model that was saved with it.

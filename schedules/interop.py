@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from schedules.curves import PolynomialDecay
-from schedules.levels import ConstantSparsity, OneShot
+from schedules.levels import OneShot
 from schedules.schedule import Schedule, from_config
 
 _FLAG = "TF_USE_LEGACY_KERAS"
@@ -59,7 +58,7 @@ def to_tfmot(schedule: Schedule) -> Any:
         ImportError: it is not installed.
     """
     kind = type(schedule).__name__
-    if not isinstance(schedule, PolynomialDecay | ConstantSparsity | OneShot):
+    if kind not in ("PolynomialDecay", "ConstantSparsity", "OneShot"):
         raise ValueError(
             f"to_tfmot: tensorflow-model-optimization has no {kind}; "
             "it has PolynomialDecay and ConstantSparsity"
@@ -68,14 +67,15 @@ def to_tfmot(schedule: Schedule) -> Any:
     if isinstance(schedule, OneShot):
         step = schedule.begin_step
         return theirs.ConstantSparsity(schedule.target_sparsity, begin_step=step, end_step=step, frequency=1)
-    length = schedule.end_step - schedule.begin_step
-    if schedule.end_step != -1 and length % schedule.frequency:
+    config = schedule.get_config()["config"]
+    length = config["end_step"] - config["begin_step"]
+    if config["end_step"] != -1 and length % config["frequency"]:
         warnings.warn(
-            f"to_tfmot: {length} steps are no multiple of frequency {schedule.frequency}; "
+            f"to_tfmot: {length} steps are no multiple of frequency {config['frequency']}; "
             "tensorflow-model-optimization will not prune at the end step, schedules does",
             stacklevel=2,
         )
-    return getattr(theirs, kind)(**schedule.get_config()["config"])
+    return getattr(theirs, kind)(**config)
 
 
 def from_tfmot(schedule: Any) -> Schedule:

@@ -133,14 +133,9 @@ class Work(Meter):
 
     def seconds_left(self) -> float | None:
         """Estimate of the time left; None while nothing is known."""
-        seconds = 0.0
-        for kind, count in self.left.items():
-            if count:
-                one = self.seconds_of(kind)
-                if one is None:
-                    return None
-                seconds += one * count
-        return seconds / self._parallel
+        costs = [(self.seconds_of(kind), count) for kind, count in self.left.items() if count]
+        known = [seconds * count for seconds, count in costs if seconds is not None]
+        return sum(known) / self._parallel if len(known) == len(costs) else None
 
     def _share(self) -> float:
         kinds = {*self.left, *self._done}

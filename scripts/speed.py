@@ -107,8 +107,10 @@ def run(settings: Speed) -> tuple[pd.DataFrame, dict[str, Any]]:
     graph_seconds = time.perf_counter() - began
     scores = pruning.L1()(graph)
     dense = pruning.cost(model, shapes)
-    rows: list[dict[str, Any]] = [{"asked": 0.0, "achieved": 0.0, "params": dense.params, "macs": dense.macs,
-             "file_bytes": file_bytes(model, folder)}]
+    rows: list[dict[str, Any]] = [{
+        "asked": 0.0, "achieved": 0.0, "params": dense.params, "macs": dense.macs,
+        "file_bytes": file_bytes(model, folder),
+    }]
     with Progress() as bar:
         for ratio in bar.track(settings.ratios, description="removing and timing"):
             began = time.perf_counter()
@@ -122,10 +124,11 @@ def run(settings: Speed) -> tuple[pd.DataFrame, dict[str, Any]]:
             calibrated(small, pictures)
             found = pruning.latency(small, picture, model, call=lambda one, what: one.detect(what),
                                     warmup=2, rounds=settings.rounds)
+            assert found.against is not None
             rows.append({
                 "asked": ratio, "achieved": plan.achieved, "params": cost.params, "macs": cost.macs,
                 "file_bytes": file_bytes(small, folder), "detect_ms": float(found), "low_ms": found.low,
-                "high_ms": found.high, "dense_detect_ms": found.against, "speedup": found.speedup,
+                "high_ms": found.high, "dense_detect_ms": float(found.against), "speedup": found.speedup,
                 "detections": len(small.detect(picture)), "dense_detections": len(model.detect(picture)),
                 "plan_seconds": planned - began, "remove_seconds": removed - planned, "peak_bytes": memory,
             })

@@ -188,22 +188,22 @@ def lively(model, seed=0):
     return model
 
 
-def optimizer(name, model, loss, share=0.01):
-    """An optimizer that lowers the loss by one percent in its first step: "momentum", "adam" or "global_clip".
+def optimizer(name, model, loss):
+    """An optimizer that lowers the loss by one percent in its first step, as far as the loss is linear.
 
     With random weights and training-mode batch norm the gradient is long (1,900 for a tiny Mask R-CNN ResNet-50, 4,000
     for ResNet50), and training at a usual rate is chaotic: each step multiplies any difference by ten and more, that
     of a rounding error too.
 
     Args:
+        name: "momentum", "adam" or "global_clip".
         model: the network after pruning, whose gradients are others than before.
         loss: of a model, what is minimised.
-        share: of the loss that the first step takes away, as far as the loss is linear.
     """
     with tf.GradientTape() as tape:
         value = loss(model)
     gradients = tape.gradient(value, model.trainable_variables)
-    fall, length = share * float(value), float(tf.linalg.global_norm(gradients))
+    fall, length = 0.01 * float(value), float(tf.linalg.global_norm(gradients))
     if name == "adam":  # every number moves by the rate
         return keras.optimizers.Adam(fall / sum(float(tf.reduce_sum(tf.abs(gradient))) for gradient in gradients))
     if name == "global_clip":

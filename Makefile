@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 VENV := .venv
 RUN := $(VENV)/bin/python
-SWEEP ?= scripts/recipes/shapes.yaml
+SWEEP ?= shapes
 WORKERS ?= 2
 # One thread a worker: many small graphs, and no worker waits for another.
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
@@ -20,12 +20,20 @@ $(VENV)/.installed: setup.cfg constraints.txt pyproject.toml
 	@touch $@
 
 .PHONY: sweep
-sweep: install ## train, prune, fine-tune, measure each task: results/shapes (SWEEP=recipe.yaml FLAGS="--workers 2 --dry-run")
+sweep: install ## train, prune, fine-tune, measure each task: results/shapes (SWEEP=recipe FLAGS="--workers 2 --dry-run")
 	@$(RUN) scripts/sweep.py $(SWEEP) $(FLAGS)
+
+.PHONY: digits
+digits: install ## three tasks of a small classifier, two criteria, three seeds: results/digits (under 3 minutes)
+	@$(RUN) scripts/sweep.py digits $(FLAGS)
+
+.PHONY: facades
+facades: install ## real photographs, ten classes (wants TASKPRUNE_DATA=folder that holds facades/): results/facades
+	@$(RUN) scripts/sweep.py facades $(FLAGS)
 
 .PHONY: balloon
 balloon: install ## the same on the Balloon photos (wants TASKPRUNE_DATA=folder that holds balloon/)
-	@$(RUN) scripts/sweep.py scripts/recipes/balloon.yaml
+	@$(RUN) scripts/sweep.py balloon $(FLAGS)
 
 .PHONY: speed
 speed: install ## what removing 25, 50 and 75 % of ResNet-50-FPN's MACs gains: results/speed
@@ -42,7 +50,7 @@ test-slow: install ## the tests that `make test` leaves out
 .PHONY: lint
 lint: install ## ruff and mypy
 	@$(RUN) -m ruff check .
-	@$(RUN) -m mypy schedules pruning maskrcnn scripts
+	@$(RUN) -m mypy schedules pruning maskrcnn experiments scripts
 
 .PHONY: benchmark
 benchmark: install ## speed beside torchvision's: results/benchmark (installs the extra `bench`)

@@ -1,10 +1,43 @@
-"""Mask R-CNN for Keras 3: data, model, training, detection and evaluation task by task."""
+"""Mask R-CNN for Keras 3: data, model, training, detection and evaluation task by task.
 
-from maskrcnn import data, weights
-from maskrcnn.config import MaskRCNNConfig
-from maskrcnn.evaluation import evaluate
-from maskrcnn.inference import Detections, Measured
-from maskrcnn.masks import paste_masks
-from maskrcnn.model import MaskRCNN, load
+Names are imported when they are first used: a recipe can be read, and its errors shown, without TensorFlow.
+"""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from maskrcnn import data, weights
+    from maskrcnn.config import MaskRCNNConfig
+    from maskrcnn.evaluation import evaluate
+    from maskrcnn.inference import Detections, Measured
+    from maskrcnn.masks import paste_masks
+    from maskrcnn.model import MaskRCNN, load
+
+_PLACES = {
+    "Detections": "inference",
+    "MaskRCNN": "model",
+    "MaskRCNNConfig": "config",
+    "Measured": "inference",
+    "evaluate": "evaluation",
+    "load": "model",
+    "paste_masks": "masks",
+}
 __all__ = ["Detections", "MaskRCNN", "MaskRCNNConfig", "Measured", "data", "evaluate", "load", "paste_masks", "weights"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        found = getattr(importlib.import_module(f"maskrcnn.{_PLACES[name]}"), name)
+    elif name in ("data", "weights"):
+        found = importlib.import_module(f"maskrcnn.{name}")
+    else:
+        raise AttributeError(f"module 'maskrcnn' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

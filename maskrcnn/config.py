@@ -96,6 +96,11 @@ class MaskRCNNConfig:
                 object.__setattr__(self, field.name, tuple(value))
         if self.backbone not in BACKBONES:
             raise ValueError(f"backbone={self.backbone!r} is not known: one of {', '.join(BACKBONES)}")
+        if self.backbone.startswith("resnet") and self.backbone_weights == "imagenet":
+            raise ValueError(
+                f"backbone_weights='imagenet' is not at hand for {self.backbone}: give a path to a weights file of "
+                "this network, load a whole checkpoint with maskrcnn.weights, or take a mobilenet"
+            )
         mean, std = (HALF, HALF) if self.backbone.startswith("mobilenet") else (IMAGENET_MEAN, IMAGENET_STD)
         if self.pixel_mean is None:
             object.__setattr__(self, "pixel_mean", mean)

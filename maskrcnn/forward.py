@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from maskrcnn import targets as target_ops
 from maskrcnn.anchors import pyramid_anchors
-from maskrcnn.pictures import normalise
+from maskrcnn.preprocessing import normalise
 from maskrcnn.proposals import propose
 from maskrcnn.sampling import random_priority
 

@@ -11,7 +11,7 @@ from maskrcnn import detection
 from maskrcnn.data.resize import resized_size
 from maskrcnn.forward import Forward
 from maskrcnn.masks import paste_masks
-from maskrcnn.pictures import fit
+from maskrcnn.preprocessing import fit
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,7 @@ try:  # before TensorFlow: the other order crashes, as both bring libraries of t
     import torchvision
 except ImportError:
     torch = torchvision = None
-import boot  # noqa: F401
+from experiments.runs import tensorflow_setup  # noqa: F401  # before anything that imports TensorFlow
 # isort: on
 
 import keras
@@ -32,9 +32,11 @@ import tensorflow as tf
 from rich.progress import Progress
 
 import maskrcnn
-from command import UserError, guarded, read_flags
-from settings import Count, Settings
-from store import write_text
+from experiments.commands import guarded
+from experiments.errors import UserError
+from experiments.runs.run_folder import write_text
+from experiments.settings.flags import read_flags
+from experiments.settings.recipe import Count, Settings
 
 CLASSES = 90
 
@@ -215,7 +217,7 @@ def run(settings: Benchmark) -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def main() -> int:
-    settings = read_flags(Benchmark, __doc__)
+    settings = read_flags(Benchmark, "benchmark.py", __doc__)
     settings = settings.model_copy(update={"threads": settings.threads or os.cpu_count() or 1})
     found, table = run(settings)
     folder = Path(settings.output)

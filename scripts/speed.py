@@ -9,9 +9,10 @@ versions, graph).
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
-import resource
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +20,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Gt, Lt
 
 # isort: off
-import boot  # noqa: F401
+from experiments.runs import tensorflow_setup  # noqa: F401  # before anything that imports TensorFlow
 # isort: on
 
 import keras
@@ -29,9 +30,10 @@ from rich.progress import Progress
 
 import maskrcnn
 import pruning
-from command import guarded, read_flags
-from settings import Count, Settings
-from store import write_text
+from experiments.commands import guarded
+from experiments.runs.run_folder import write_text
+from experiments.settings.flags import read_flags
+from experiments.settings.recipe import Count, Settings
 
 CLASSES = tuple(f"class {number}" for number in range(1, 91))
 
@@ -92,6 +94,15 @@ def file_bytes(model: Any, folder: Path) -> int:
     return size
 
 
+def peak_bytes() -> float:
+    """Most memory that this process has had; NaN where the system does not say."""
+    if sys.platform == "win32":
+        return math.nan
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def run(settings: Speed) -> tuple[pd.DataFrame, dict[str, Any]]:
     """All rows, and what belongs to them together."""
     tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
@@ -119,7 +130,7 @@ def run(settings: Speed) -> tuple[pd.DataFrame, dict[str, Any]]:
             planned = time.perf_counter()
             small = pruning.remove(model, plan)
             removed = time.perf_counter()
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            memory = peak_bytes()
             cost = pruning.cost(small, shapes)
             calibrated(small, pictures)
             found = pruning.latency(small, picture, model, call=lambda one, what: one.detect(what),
@@ -144,7 +155,7 @@ def run(settings: Speed) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def main() -> int:
-    settings = read_flags(Speed, __doc__)
+    settings = read_flags(Speed, "speed.py", __doc__)
     settings = settings.model_copy(update={"threads": settings.threads or os.cpu_count() or 1})
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)

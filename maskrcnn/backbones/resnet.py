@@ -16,11 +16,6 @@ EXPANSION = 4  # of a bottleneck
 
 def resnet(image, config):
     """Maps at strides 4, 8, 16 and 32 of the ResNet that the config names. See `backbone`."""
-    if config.backbone_weights == "imagenet":
-        raise ValueError(
-            f"backbone_weights='imagenet' is not at hand for {config.backbone}: give a path to a weights file "
-            "of this network, or load a whole checkpoint with maskrcnn.weights"
-        )
     make = _Builder(config)
     x = make.conv_norm(image, make.width(64), 7, 2, "stem", relu=True)
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)  # after a ReLU, zero stands for minus infinity

@@ -17,7 +17,7 @@ from maskrcnn.data.resize import resize_masks, resized_size
 from maskrcnn.detection import refine
 from maskrcnn.forward import Forward, training_answers
 from maskrcnn.network import leaf_layers
-from maskrcnn.pictures import fit, normalise
+from maskrcnn.preprocessing import fit, normalise
 
 DATA = Path(__file__).parents[1] / "data"
 spec = importlib.util.spec_from_file_location("fill", DATA / "fill.py")

@@ -1,0 +1,178 @@
+"""From a recipe to its runs: each is named by the hash of its settings that are not the default."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from experiments.settings.recipe import (
+    ArbiterName,
+    CriterionName,
+    FinetuneSettings,
+    PruningSettings,
+    Recipe,
+    RetrainingName,
+    ScheduleName,
+    Settings,
+    TrainingSettings,
+)
+
+Kind = Literal["dense", "dense_control", "pruned"]
+BY_TASK = ("taylor", "fisher", "loss_rise")  # criteria that score each task, for an arbiter to join
+
+
+class RunSettings(Settings):
+    """All that defines one run. A field that does not matter for a run has its default there.
+
+    A new field renames no run, as long as its default is what was done before.
+    """
+
+    problem: str = "maskrcnn"
+    kind: Kind = "dense"
+    seed: int = 0
+    repeat: int = 0
+    criterion: CriterionName | None = None
+    arbiter: ArbiterName | None = None
+    scope: str = "layer"
+    schedule: ScheduleName = "one_shot"
+    budget: str = "filters"
+    part: str = "all"
+    ratio: float | None = None
+    retraining: RetrainingName = "finetune"
+    training: TrainingSettings = TrainingSettings()
+    pruning: PruningSettings = PruningSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    sections: dict[str, dict[str, Any]] = {}
+    """what the problem's own sections say that is not their default."""
+
+    def changed(self) -> dict[str, Any]:
+        """The settings that are not the default, in JSON's types."""
+        found = self.model_dump(mode="json", exclude_defaults=True)
+        sections = found.pop("sections", {})
+        return found | sections
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a sweep.
+
+    Attributes:
+        settings: all that defines it.
+        dense: name of the run whose model it starts from; None for a dense run.
+        control: name of the dense control that had the same extra training; None where there is none.
+    """
+
+    settings: RunSettings
+    dense: str | None = None
+    control: str | None = None
+
+    @property
+    def name(self) -> str:
+        """A readable beginning, and a hash of the settings that are not the default.
+
+        How a run is measured is no part of the name: it is the same for a whole sweep.
+        """
+        run = self.settings
+        start = f"{run.criterion}-{run.ratio:g}" if run.kind == "pruned" else run.kind
+        again = f"-r{run.repeat}" if run.repeat else ""
+        changed = {key: value for key, value in run.changed().items() if key != "evaluation"}
+        return f"{start}-s{run.seed}{again}-{fingerprint(changed)}"
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that it has, in order."""
+        run = self.settings
+        if run.kind != "pruned":
+            return ("floor", "dense") if run.kind == "dense" else ("dense_control",)
+        if run.retraining == "scratch":
+            return ("scratch",)
+        first = ("pruned", "recalibrated") if run.pruning.recalibration_pictures else ("pruned",)
+        return first if run.retraining == "none" else (*first, "finetuned", "removed")
+
+    def reference(self, stage: str) -> str | None:
+        """Name of the run that a stage is compared with: that with the same training, but nothing pruned."""
+        return self.control if stage in ("finetuned", "removed") else self.dense
+
+
+def fingerprint(settings: dict[str, Any]) -> str:
+    """Six characters that stand for settings."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def dense_run(recipe: Recipe, seed: int) -> Run:
+    """The run that trains a seed's dense model."""
+    dumped = {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in recipe.sections.items()}
+    place, colon, name = recipe.problem.rpartition(":")
+    return Run(
+        RunSettings(
+            problem=place.rpartition("/")[2] + colon + name,  # wherever the file lies
+            seed=seed,
+            training=recipe.training,
+            sections={name: content for name, content in dumped.items() if content},
+        )
+    )
+
+
+def grid(recipe: Recipe) -> list[Run]:
+    """Every run of a recipe: for each seed the dense one, its controls and the pruned ones."""
+    found: dict[str, Run] = {}
+    for seed in recipe.seeds:
+        dense = dense_run(recipe, seed)
+        controls = {
+            how: Run(_trained_on(dense.settings, recipe.finetune, how), dense.name)
+            for how in ("finetune", "rewind")
+            if how in recipe.grid.retraining
+        }
+        repeats = range(recipe.repeats if seed == recipe.seeds[0] else 1)
+        axes = recipe.grid.model_dump()
+        points = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+        pruned = [
+            Run(
+                _pruned(dense.settings, recipe, {**point, "repeat": repeat}),
+                dense.name,
+                controls[point["retraining"]].name if point["retraining"] in controls else None,
+            )
+            for repeat in repeats
+            for point in points
+        ]
+        found.update({run.name: run for run in (dense, *controls.values(), *pruned)})
+    return list(found.values())
+
+
+def _trained_on(dense: RunSettings, finetune: FinetuneSettings, retraining: str) -> RunSettings:
+    changes = {"kind": "dense_control", "retraining": retraining, "finetune": _tuning(finetune, retraining)}
+    return dense.model_copy(update=changes)
+
+
+def _tuning(finetune: FinetuneSettings, retraining: str) -> FinetuneSettings:
+    """What matters of the fine-tuning: a rewound one takes its learning rates from the training."""
+    return FinetuneSettings(steps=finetune.steps) if retraining == "rewind" else finetune
+
+
+def _pruned(dense: RunSettings, recipe: Recipe, point: dict[str, Any]) -> RunSettings:
+    """Settings of a pruned run, those that do not matter at this point of the grid set to their defaults."""
+    default, pruning = RunSettings(), recipe.pruning.model_dump()
+    finetune = _tuning(recipe.finetune, point["retraining"])
+    blank = []
+    if point["criterion"] not in BY_TASK:
+        point["arbiter"] = None
+        blank.append("criterion_pictures")
+    if point["criterion"] != "loss_rise":
+        blank.append("chunk")
+    if point["retraining"] == "scratch":
+        point["schedule"] = "one_shot"
+        blank.append("recalibration_pictures")
+    if point["schedule"] == "one_shot":
+        blank += ["gradual_share", "gradual_frequency"]
+        if point["retraining"] in ("scratch", "none"):
+            finetune = default.finetune
+    if point["schedule"] != "polynomial_decay":
+        blank.append("gradual_power")
+    for name in blank:
+        pruning[name] = getattr(default.pruning, name)
+    changes = {"kind": "pruned", **point, "pruning": PruningSettings(**pruning), "finetune": finetune}
+    return dense.model_copy(update=changes)

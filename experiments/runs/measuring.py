@@ -1,0 +1,155 @@
+"""The figures of a row: each task's measures, and what the network costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+import pruning
+from experiments.errors import UserError
+from experiments.problem import Problem
+from experiments.runs.monitoring.progress_bar import Meter
+from pruning.costs import counted, without
+
+
+class Measuring:
+    """Measures models of one problem.
+
+    Args:
+        problem: says how.
+        work: where progress is reported, kind "picture".
+    """
+
+    def __init__(self, problem: Problem, work: Meter) -> None:
+        self._problem, self._work = problem, work
+        self._split = problem.recipe.evaluation.split
+        self._done = 0
+        problem.watch(self._report)
+
+    def quality(self, model: keras.Model) -> dict[str, float]:
+        """Every measure of every task, as columns of a row."""
+        self._done = 0
+        found = flat(self._problem, self._problem.evaluate(model, self._split), "evaluate")
+        self._work.did("picture", max(0, self._problem.examples(self._split) - self._done))
+        return found
+
+    def floor(self) -> dict[str, float]:
+        """Measures of trivial predictors, as columns of a row."""
+        return flat(self._problem, self._problem.floors(self._split), "floors")
+
+    def latency(self, model: keras.Model, dense: keras.Model) -> dict[str, Any]:
+        """Milliseconds of a sample, and of the dense model's in the same run, as columns of a row."""
+        rounds = self._problem.recipe.evaluation.latency_rounds
+        if rounds < 2:
+            return {}
+        inputs, samples, call = self._problem.timing(model)
+        found = pruning.latency(model, inputs, dense, call=call, warmup=1, rounds=rounds)
+        assert found.against is not None
+        share = 1.0 / samples
+        return {
+            "latency_ms": share * found,
+            "latency_dense_ms": share * found.against,
+            "latency_ratio": found.speedup,
+            "latency_spread": (found.high - found.low) / found,
+            "latency_threads": found.threads,
+        }
+
+    def _report(self, count: int, text: str) -> None:
+        self._done += count
+        self._work.did("picture", count, text)
+
+
+def flat(problem: Problem, measured: Any, method: str) -> dict[str, float]:
+    """{task: {measure: value}} as columns, in the order of the tasks.
+
+    Args:
+        problem: that it is of.
+        measured: what its `method` gave.
+        method: "evaluate", whose answer must have every primary measure, or "floors".
+
+    Raises:
+        UserError: it is something else; says what was found and expected.
+    """
+    kind, tasks = type(problem).__name__, problem.declaration().tasks
+    if not isinstance(measured, Mapping) or not all(isinstance(values, Mapping) for values in measured.values()):
+        raise UserError(f"{kind}.{method} gave {type(measured).__name__}; expected {{task: {{measure: value}}}}")
+    unknown = [name for name in measured if name not in {task.name for task in tasks}]
+    if unknown:
+        raise UserError(f"{kind}.{method} measures the task {unknown[0]!r}, which `tasks` does not declare")
+    found: dict[str, float] = {}
+    for task in tasks:
+        values = measured.get(task.name, {})
+        if method == "evaluate" and task.primary not in values:
+            raise UserError(
+                f"{kind}.evaluate gave no {task.primary!r} of the task {task.name!r}, its primary measure; it gave "
+                f"{', '.join(values) or 'nothing'}"
+            )
+        for name, value in values.items():
+            try:
+                found[f"{task.name}_{name}"] = math.nan if value is None else float(value)
+            except (TypeError, ValueError):
+                raise UserError(f"{kind}.{method}: {task.name}: {name} is {value!r}; expected a number") from None
+    return found
+
+
+class Costs:
+    """Costs of one network, whatever channels of it are silent; the graph is read once.
+
+    Args:
+        problem: says what MACs count.
+        model: the network.
+
+    Attributes:
+        shapes: of the inputs that MACs are counted for.
+        macs: of the whole network.
+    """
+
+    def __init__(self, problem: Problem, model: keras.Model) -> None:
+        self.shapes = problem.input_shapes(model)
+        self._counted = counted(model, self.shapes)
+        self._references = {
+            column: counted(model, shapes) for column, shapes in problem.reference_shapes(model).items()
+        }
+        self._columns = problem.cost_columns(model)
+        self._dense = without(self._counted, {})
+        self.macs = self._dense.macs
+
+    def columns(self, graph: pruning.ChannelGraph, budget: str = "filters") -> dict[str, Any]:
+        """The cost columns of the network as it is now, and the fractions that are silent.
+
+        Args:
+            graph: of what may be pruned in the run.
+            budget: what `achieved` is a fraction of: "filters" of `graph`, "params" or "macs" of the network.
+        """
+        gone = pruning.silent(self._counted)
+        dense, now = self._dense, without(self._counted, gone)
+        achieved = {
+            "filters": filters_gone(graph),
+            "params": 1 - now.params / dense.params,
+            "macs": 1 - now.macs / dense.macs,
+        }
+        return {
+            "achieved": achieved[budget],
+            "achieved_filters": filters_gone(self._counted, gone),
+            "achieved_macs": achieved["macs"],
+            "params": dense.params,
+            "macs": dense.macs,
+            "bytes": dense.bytes,
+            "effective_params": now.params,
+            "effective_macs": now.macs,
+            "effective_bytes": now.bytes,
+            **{column: without(reference, gone).macs for column, reference in self._references.items()},
+            **self._columns,
+        }
+
+
+def filters_gone(graph: pruning.ChannelGraph, gone: dict[str, np.ndarray] | None = None) -> float:
+    """Fraction of the prunable groups' filters that are zero in the weights, or that are in `gone`."""
+    gone = pruning.silent(graph) if gone is None else gone
+    filters = {group.name: group.filters for group in graph.prunable}
+    cut = sum(int(filters[name][mask].sum()) for name, mask in gone.items())
+    return cut / sum(int(count.sum()) for count in filters.values())

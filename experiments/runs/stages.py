@@ -1,0 +1,267 @@
+"""The stages of each kind of run: none is done twice, and each ends with one row, written whole."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+import pruning
+from experiments.runs.grid import Run, RunSettings
+from experiments.runs.kernel_histograms import histograms
+from experiments.runs.measuring import Costs
+from experiments.runs.run_folder import RunFolder, plain, write_text, written_whole
+from experiments.runs.seed_model import SeedModel
+from experiments.runs.training import choices
+from experiments.runs.training.loop import steps_done
+from experiments.runs.training.optimizers import finetuning_rates, training_rates
+from experiments.runs.training.state import State, draw_new_weights, read_weights, restore_from, save_model
+
+AXES = ("criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
+
+
+class Stages:
+    """Does the unfinished stages of one run.
+
+    Args:
+        seed_model: of the run's seed; holds the dense model, if the run is not the one that trains it.
+        folder: of the run, locked by this process.
+        run: what to do.
+    """
+
+    def __init__(self, seed_model: SeedModel, folder: RunFolder, run: Run) -> None:
+        self.seed_model, self.folder, self.run, self.settings = seed_model, folder, run, run.settings
+        self.text = run.name.rsplit("-", 1)[0]
+        self._shown: keras.Model | None = None  # what was measured last
+
+    def do(self) -> None:
+        """All that is not finished."""
+        kinds = {"dense": self.dense, "dense_control": self.control, "pruned": self.pruned}
+        (self.scratch if self.settings.retraining == "scratch" else kinds[self.settings.kind])()
+        gc.collect()  # a smaller model and its graphs refer to one another
+
+    # The kinds
+
+    def dense(self) -> None:
+        """Train the dense model, measure it, and what trivial predictors get."""
+        if not self.folder.finished("floor"):
+            with self.seed_model.watch("evaluate"):
+                floor = self.seed_model.measuring.floor()
+            self._write("floor", floor)
+        if not self.folder.model.exists():
+            train_dense(self.seed_model, self.folder, self.settings)
+        with self.seed_model.watch("build"):
+            self.seed_model.take_dense(self.folder.model)
+        if not self.folder.finished("dense"):
+            self._write("dense", self._training(), self._measured(self.seed_model.model), self._file())
+
+    def control(self) -> None:
+        """Train the dense model on, as the pruned ones are."""
+        seed_model, run = self.seed_model, self.settings
+        seed_model.restore_dense()
+        if not self.folder.model.exists():
+            self._resume()
+            self._finetune("dense_control")
+            save_model(seed_model.problem, seed_model.model, self.folder.model)
+        else:
+            read_weights(seed_model.problem, seed_model.model, self.folder.model)
+        self._write("dense_control", self._tuning(run.finetune.steps), self._measured(seed_model.model), self._file())
+        self.folder.checkpoint.unlink(missing_ok=True)
+
+    def pruned(self) -> None:
+        """Prune, recalibrate, fine-tune with the masks held, remove."""
+        seed_model, run, folder = self.seed_model, self.settings, self.folder
+        seed_model.restore_dense()
+        if not (folder.finished("finetuned") and folder.model.exists()):
+            plan, last = self._cut()
+            if not folder.finished("pruned"):
+                self._write("pruned", self._tuning(last), self._measured(seed_model.model))
+            if run.retraining == "none":
+                self._histograms(seed_model.graph("all"))
+            if "recalibrated" in self.run.stages:
+                if steps_done(seed_model.model) == last:
+                    with seed_model.watch("prune"):
+                        seed_model.recalibrate(run)
+                if not folder.finished("recalibrated"):
+                    self._write("recalibrated", self._tuning(last), self._measured(seed_model.model))
+            if run.retraining == "none":
+                return
+            self._finetune("finetuned")
+            row = self._measured(seed_model.model)
+            with seed_model.watch("prune"):
+                small = seed_model.removed(plan)
+            save_model(seed_model.problem, small, folder.model)
+            if not folder.finished("finetuned"):
+                self._write("finetuned", self._tuning(run.finetune.steps), row)
+        else:
+            with seed_model.watch("build"):
+                small = seed_model.problem.load(folder.model)
+        seed_model.restore_dense()
+        achieved = {key: folder.read("finetuned")[key] for key in ("achieved", "achieved_filters")}
+        self._write("removed", self._tuning(run.finetune.steps), self._measured_small(small, achieved), self._file())
+        folder.checkpoint.unlink(missing_ok=True)
+
+    def scratch(self) -> None:
+        """Train the smaller network from new weights, as the dense one was."""
+        seed_model, run, folder = self.seed_model, self.settings, self.folder
+        seed_model.restore_dense()
+        with seed_model.watch("prune"):
+            plan = self._plan()
+            small = seed_model.removed(plan)
+        if not folder.model.exists():
+            with seed_model.watch("build"):
+                draw_new_weights(small, run.seed)
+                seed_model.compiled(small, run.training)
+            self._resume(small)
+            rate = training_rates(run.training)
+            seed_model.train(folder, "scratch", run.training.steps, rate, seed_model.data_seed(run), self.text, small)
+            save_model(seed_model.problem, small, folder.model)
+        else:
+            read_weights(seed_model.problem, small, folder.model)
+        gone = sum(int(group.filters[plan.gone(group.name)].sum()) for group in seed_model.graph(run.part).prunable)
+        every = [sum(int(g.filters.sum()) for g in seed_model.graph(part).prunable) for part in (run.part, "all")]
+        achieved = {"achieved": plan.achieved, "achieved_filters": gone / every[1]}
+        self._write("scratch", self._training(), self._measured_small(small, achieved), self._file())
+        folder.checkpoint.unlink(missing_ok=True)
+
+    # Their steps
+
+    def _resume(self, model: keras.Model | None = None) -> None:
+        """Go on from the checkpoint, if there is one."""
+        if not self.folder.checkpoint.exists():
+            return
+        model = model or self.seed_model.model
+        restore_from(self.folder.checkpoint, model)
+        self.seed_model.work.skip("step", steps_done(model))
+        self.seed_model.work.note(f"{self.run.name}: going on after update {steps_done(model)}")
+
+    def _plan(self) -> pruning.Plan:
+        """The plan from before, or a new one from the dense weights."""
+        path = self.folder.path / "plan.json"
+        if path.exists():
+            return pruning.Plan.load(path)
+        plan = self.seed_model.plan(self.settings)
+        with written_whole(path) as part:
+            plan.save(part)
+        return plan
+
+    def _cut(self) -> tuple[pruning.Plan, int]:
+        """From dense weights, or the checkpoint, to the last cut or beyond; returns the plan and the cut's step."""
+        seed_model, run = self.seed_model, self.settings
+        self.seed_model.work.say(f"{self.text}: pruning")
+        if run.schedule == "one_shot":
+            with seed_model.watch("prune"):
+                plan = self._plan()
+                seed_model.hold(plan, run.part)
+            self._resume()
+            return plan, 0
+        assert run.ratio is not None, "a run that prunes has a ratio"
+        schedule = choices.gradual(run.schedule, run.pruning, run.ratio, run.finetune.steps)
+        last: int = schedule.end_step  # type: ignore[attr-defined]  # every schedule has one
+        path = self.folder.path / "plan.json"
+        self._resume()
+        if steps_done(seed_model.model) < last or not path.exists():
+            callback = seed_model.gradual(run, schedule)
+            seed_model.train(
+                self.folder, "pruned", last, self._rate(), seed_model.data_seed(run), f"{self.text}, gradual pruning",
+                callbacks=[callback], sparsity=lambda step: schedule(step)[1], steps=run.finetune.steps,
+            )  # fmt: skip
+            assert callback.plan is not None, "a schedule ends with a cut"
+            with written_whole(path) as part:
+                callback.plan.save(part)
+            State(seed_model.model).save(self.folder.checkpoint)
+        return pruning.Plan.load(path), last
+
+    def _finetune(self, stage: str) -> None:
+        seed_model, run = self.seed_model, self.settings
+        ratio = run.ratio or 0.0
+        seed_model.train(
+            self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
+            f"{self.text}, fine-tuning", sparsity=lambda step: ratio,
+        )  # fmt: skip
+
+    def _rate(self) -> Callable[[int], float]:
+        run = self.settings
+        return finetuning_rates(run.finetune, run.training, run.retraining)
+
+    # Rows
+
+    def _training(self) -> dict[str, Any]:
+        return {"steps": self.settings.training.steps, "learning_rate": self.settings.training.learning_rate}
+
+    def _tuning(self, steps: int) -> dict[str, Any]:
+        """Training columns after so many updates of fine-tuning."""
+        if not steps:
+            return {"steps": 0}
+        return {"steps": steps, "learning_rate": max(self._rate()(step) for step in range(steps))}
+
+    def _file(self) -> dict[str, Any]:
+        return {"file_bytes": self.folder.model.stat().st_size}
+
+    def _measured(self, model: keras.Model) -> dict[str, Any]:
+        """Costs and measures of the seed's model as it is now."""
+        seed_model, run = self.seed_model, self.settings
+        self._shown = model
+        seed_model.work.say(f"{self.text}: evaluating")
+        with seed_model.watch("evaluate"):
+            costs = seed_model.costs.columns(seed_model.graph(run.part), run.budget)
+            return {**costs, **seed_model.measuring.quality(model)}
+
+    def _measured_small(self, small: keras.Model, achieved: dict[str, float]) -> dict[str, Any]:
+        """Costs, measures and latency of a smaller model, the dense weights being in the seed's own."""
+        seed_model = self.seed_model
+        self._shown = small
+        seed_model.work.say(f"{self.text}: evaluating what is left")
+        with seed_model.watch("evaluate"):
+            graph = pruning.ChannelGraph(small)
+            row = Costs(seed_model.problem, small).columns(graph) | achieved
+            row["achieved_macs"] = 1 - row["macs"] / seed_model.costs.macs
+            row |= seed_model.measuring.quality(small)
+            seed_model.work.say(f"{self.text}: timing")
+            row |= seed_model.measuring.latency(small, seed_model.model)
+        self._histograms(graph)
+        return row
+
+    def _histograms(self, graph: pruning.ChannelGraph) -> None:
+        """How the weights were spread before pruning, and are now."""
+        before, after = self.seed_model.histograms, histograms(graph, self.seed_model.edges)
+        parts = {"before": before["parts"], "after": after["parts"]}
+        content = {"edges": self.seed_model.edges, "before": before["layers"], "after": after["layers"], "parts": parts}
+        write_text(self.folder.path / "histograms.json", json.dumps(plain(content)) + "\n")
+
+    def _write(self, stage: str, *columns: dict[str, Any]) -> None:
+        run = self.settings
+        row: dict[str, Any] = {"run": self.run.name, "stage": stage}
+        if run.kind == "pruned":
+            row |= {axis: getattr(run, axis) for axis in AXES}
+            row |= {"asked": run.ratio, "reference": self.run.reference(stage)}
+        elif run.kind == "dense_control":
+            row |= {"retraining": run.retraining}
+        row |= {"seed": run.seed, "repeat": run.repeat}
+        for more in columns:
+            row |= more
+        if self._shown is not None:
+            number = self.run.stages.index(stage)
+            self.seed_model.log.stage(number, row, self._shown, self.seed_model.problem)
+        self.folder.write(stage, {**row, **self.seed_model.watch.lap()})
+
+
+def train_dense(
+    seed_model: SeedModel, folder: RunFolder, run: RunSettings, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> None:
+    """Train a seed's dense model, from the checkpoint if there is one, and save it."""
+    seed_model.restore_new()
+    if folder.checkpoint.exists():
+        restore_from(folder.checkpoint, seed_model.model)
+        seed_model.work.skip("step", steps_done(seed_model.model))
+        seed_model.work.note(f"{folder.name}: going on after update {steps_done(seed_model.model)}")
+    rate = training_rates(run.training)
+    seed_model.train(
+        folder, "dense", run.training.steps, rate, seed_model.data_seed(run), f"dense, seed {run.seed}",
+        callbacks=callbacks,
+    )  # fmt: skip
+    save_model(seed_model.problem, seed_model.model, folder.model)
+    folder.checkpoint.unlink(missing_ok=True)

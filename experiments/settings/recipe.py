@@ -1,0 +1,176 @@
+"""What a recipe says, typed. A YAML file and the flags of every command both fill these models.
+
+A problem adds sections of its own, such as `data` and `model`: `experiments.lookup.recipe_type` joins them.
+"""
+
+from __future__ import annotations
+
+import typing
+from typing import Annotated, Any, Literal
+
+import pydantic
+from annotated_types import Ge, Gt, Lt
+
+Count = Annotated[int, Ge(1)]
+Positive = Annotated[float, Gt(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+
+CriterionName = Literal["l1", "l2", "random", "taylor", "fisher", "loss_rise"]
+ArbiterName = Literal["weighted_sum", "union", "mean_rank"]
+ScheduleName = Literal["one_shot", "polynomial_decay", "iterative", "exponential", "cosine", "one_cycle"]
+RetrainingName = Literal["finetune", "rewind", "scratch", "none"]
+
+
+class Settings(pydantic.BaseModel):
+    """Base: unknown keys are refused, and values do not change."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _one_value_is_a_list_of_one(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        field = cls.model_fields.get(info.field_name or "")
+        listed = field is not None and typing.get_origin(field.annotation) is tuple
+        return (value,) if listed and not isinstance(value, list | tuple) else value
+
+
+class TrainingSettings(Settings):
+    """How the network is trained: cosine decay after a linear warm-up."""
+
+    steps: Count = 1000
+    """optimizer updates."""
+    batch_size: Count = 8
+    """pictures in an update."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """sgd has Nesterov off and the momentum below."""
+    learning_rate: Positive = 0.02
+    """its peak, after the warm-up."""
+    warmup_steps: Annotated[int, Ge(0)] = 100
+    """updates of linear rise from a tenth of the peak."""
+    final_rate: Annotated[float, Ge(0)] = 0.0
+    """share of the peak left at the last update."""
+    momentum: Fraction = 0.9
+    """sgd: momentum."""
+    weight_decay: Annotated[float, Ge(0)] = 1e-4
+    """decoupled: each update takes learning_rate * weight_decay of every weight."""
+    clip_norm: Positive | None = 10.0
+    """largest norm of all gradients together; None: no limit."""
+    augment: Literal["none", "flip", "dihedral", "standard"] = "none"
+    """none; mirrored pictures; mirrored and turned by quarter turns; or mirrored, scaled, cropped, recoloured."""
+    checkpoint_every: Count = 250
+    """updates between checkpoints; a run that is started again goes on from the last one."""
+
+
+class GridSettings(Settings):
+    """The pruned runs: every combination of these. One value may stand for a list of one.
+
+    A column of the table has the name of its axis. An arbiter joins the tasks' scores: criteria without such scores
+    run once, whatever the arbiters.
+    """
+
+    criterion: tuple[CriterionName, ...] = ("l1", "random")
+    """what scores the channels; the lowest go. l1, l2: weights; taylor, fisher, loss_rise: each task's loss."""
+    arbiter: tuple[ArbiterName, ...] = ("weighted_sum",)
+    """how the tasks' scores become one."""
+    scope: tuple[Literal["layer", "part", "global"], ...] = ("layer",)
+    """where channels compete: layer is the same ratio everywhere."""
+    schedule: tuple[ScheduleName, ...] = ("one_shot",)
+    """when channels go: at once before fine-tuning, or little by little in its first part."""
+    budget: tuple[Literal["filters", "params", "macs"], ...] = ("filters",)
+    """what the ratios are fractions of: filters of what may be pruned, params or macs of the whole network."""
+    ratio: tuple[Annotated[float, Gt(0), Lt(1)], ...] = (0.25, 0.5, 0.75)
+    """fractions of the budget to remove."""
+    part: tuple[str, ...] = ("all",)
+    """all, or the one part of the network that is pruned, or a pattern of layer names."""
+    retraining: tuple[RetrainingName, ...] = ("finetune",)
+    """finetune; rewind: with the end of the training's own learning rates; scratch: the smaller network from new
+    weights, trained as the dense one was; none."""
+
+
+class PruningSettings(Settings):
+    """How channels are chosen and taken, the same in all pruned runs."""
+
+    round_to: Count = 1
+    """kept channels are rounded to multiples of this."""
+    min_channels: Count = 1
+    """every group of channels keeps at least this many."""
+    include: tuple[str, ...] = ()
+    """layers, parts or patterns that may be pruned; all if empty."""
+    exclude: tuple[str, ...] = ()
+    """layers, parts or patterns that may not."""
+    criterion_pictures: Count = 64
+    """criteria from data: training pictures that they look at."""
+    chunk: Count = 8
+    """loss_rise: so many neighbouring channels are silenced together."""
+    gradual_share: Annotated[float, Gt(0), Lt(1)] = 0.5
+    """gradual schedules: share of the fine-tuning steps in which channels go."""
+    gradual_power: Positive = 3.0
+    """polynomial_decay: the exponent; 3 is the paper's."""
+    gradual_frequency: Count = 10
+    """gradual schedules: updates between cuts."""
+    recalibration_pictures: Annotated[int, Ge(0)] = 128
+    """training pictures that batch norms are estimated anew with after pruning; 0: they are left as they are."""
+
+
+class FinetuneSettings(Settings):
+    """Training after pruning, with the masks held; the dense control gets the same."""
+
+    steps: Count = 120
+    """optimizer updates, those of a gradual schedule included."""
+    learning_rate: Positive = 0.002
+    """its peak; all else is as in training. retraining: rewind takes its rates from the training."""
+    warmup_steps: Annotated[int, Ge(0)] = 10
+    """updates of linear rise."""
+
+
+class EvaluationSettings(Settings):
+    """How the tasks are measured."""
+
+    split: Literal["test", "tune"] = "test"
+    """what stages are measured on: tune while choices are made, test once they are."""
+    latency_rounds: Annotated[int, Ge(0)] = 10
+    """timings of a smaller network and the dense one, in turn; 0: none."""
+
+
+class Recipe(Settings):
+    """One experiment."""
+
+    name: str = "shapes"
+    """of the folder under results/."""
+    problem: str = "maskrcnn"
+    """maskrcnn, digits, or your own: my_file.py:MyProblem or my.package:MyProblem."""
+    seeds: tuple[Annotated[int, Ge(0)], ...] = (0,)
+    """of weights, samplers, order and random scores; each has its own dense model and the whole grid."""
+    repeats: Count = 1
+    """times that each pruned run of the first seed is made, with another order of the pictures in fine-tuning."""
+    threads: Annotated[int, Ge(0)] = 0
+    """of the computation; 0: one for every core."""
+    results: str = "results"
+    """folder that the sweep's folder is made in."""
+    dense_from: str | None = None
+    """folder of another sweep, such as results/shapes_hard: its dense models are copied where they are the same."""
+    credit: str | None = None
+    """whose pictures are shown, under which licence; without it, photographs are drawn on plain grey."""
+    training: TrainingSettings = TrainingSettings()
+    grid: GridSettings = GridSettings()
+    pruning: PruningSettings = PruningSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    @pydantic.model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.pruning.include and self.grid.part != ("all",):
+            raise ValueError("grid.part and pruning.include both say what may be pruned; give one of them")
+        if "rewind" in self.grid.retraining and self.finetune.steps > self.training.steps:
+            raise ValueError(
+                f"retraining: rewind takes the last {self.finetune.steps} learning rates of the training "
+                f"(finetune.steps), which has {self.training.steps} (training.steps)"
+            )
+        return self
+
+    @property
+    def sections(self) -> dict[str, Settings]:
+        """The sections that belong to the problem, and how it is evaluated."""
+        common = ("training", "grid", "pruning", "finetune")
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in common}
+        return {name: value for name, value in values.items() if isinstance(value, Settings)}

@@ -1,0 +1,1 @@
+"""A sweep's table and what may be said of it: columns, curves, selections, statistics, verdicts."""

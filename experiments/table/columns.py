@@ -1,0 +1,82 @@
+"""The columns of a sweep's table, in order, and what each means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from experiments.declaration import Declaration
+
+STAGES = {
+    "floor": "trivial predictors: no model at all",
+    "dense": "the network as trained",
+    "dense_control": "the dense network with the same extra training as the pruned ones",
+    "pruned": "right after the last cut: with one_shot before any further training, with a gradual schedule after "
+    "the updates that the schedule takes",
+    "recalibrated": "with batch norms estimated anew",
+    "finetuned": "after fine-tuning with the masks held",
+    "removed": "that network without the masked channels: physically smaller",
+    "scratch": "the smaller network, trained from new weights as the dense one was",
+}
+SETTINGS = {
+    "run": "name of the run; its folder is runs/<run>, with all its settings in settings.json",
+    "stage": "; ".join(f"{name}: {meaning}" for name, meaning in STAGES.items()),
+    "criterion": "what scored the channels",
+    "arbiter": "how the tasks' scores became one; empty for scores of weights",
+    "scope": "where channels competed",
+    "schedule": "when they went",
+    "budget": "what asked and achieved are fractions of: filters of what may be pruned; params, macs of the network",
+    "part": "what may be pruned: all, or one part",
+    "retraining": "finetune, rewind (the last learning rates of the training), scratch or none; for the dense control, "
+    "what it had",
+    "seed": "of weights, samplers, order and random scores; each has its own dense model",
+    "repeat": "number of the fine-tuning with the same settings, each with another order of the examples",
+    "asked": "fraction of the budget to be removed",
+    "achieved": "fraction of the budget that is gone, counted in the weights at this stage",
+    "achieved_filters": "fraction of all filters that may ever be pruned that is gone",
+    "achieved_macs": "fraction of the dense network's macs that is gone",
+    "reference": "run that the delta columns are differences to: the dense control with the same extra training; the "
+    "dense network for pruned, recalibrated and scratch",
+    "steps": "updates of training after the dense model; in the rows dense and scratch, of all the training",
+    "learning_rate": "peak of the run's training up to this stage",
+}
+COSTS = {
+    "params": "numbers held, zeros included",
+    "macs": "MACs (multiply-adds) of one example, zeros included",
+    "bytes": "of the weights in memory, zeros included",
+    "effective_params": "params without the channels that are zero: those of the network with them removed",
+    "effective_macs": "macs likewise",
+    "effective_bytes": "bytes likewise",
+    "file_bytes": "size of the .keras file, without optimizer",
+    "latency_ms": "median time of the network for one example",
+    "latency_dense_ms": "the same of the dense network, the two taking turns in one run",
+    "latency_ratio": "median of the dense network's time / this one's, round by round",
+    "latency_spread": "distance of the quartiles of latency_ms / latency_ms",
+    "latency_threads": "threads that one operation could use",
+}
+SECONDS = {
+    "train_seconds": "time of this stage's training, in the process that finished it",
+    "prune_seconds": "time of scoring, choosing, masking, recalibrating and removing channels",
+    "evaluate_seconds": "time of measuring tasks, costs and latency",
+    "overhead_seconds": "time of all else: callbacks, progress, history, checkpoints, restoring, saving, writing",
+}
+VARYING = (*SECONDS, "latency_ms", "latency_dense_ms", "latency_ratio", "latency_spread", "latency_threads")
+"""Columns that differ from one run of the same sweep to the next."""
+
+
+def columns(problem: Declaration) -> dict[str, str]:
+    """Every column that a problem's table may have, in order, with its meaning.
+
+    Settings come first, then costs, the problem's own columns, measures, differences to the reference, and times. A
+    problem that lists a measure among its own columns moves it there; one that lists a cost says what it means here.
+    """
+    measures = {name: measure.description or measure.axis for name, measure in problem.measures.items()}
+    known = {**SETTINGS, **COSTS, **problem.columns, **measures}
+    deltas = {f"delta_{name}": f"{name} minus that of the run in `reference`" for name in known if name in measures}
+    return {**known, **deltas, **SECONDS}
+
+
+def describe(names: Iterable[str], problem: Declaration) -> str:
+    """A Markdown list of columns and their meanings."""
+    known = columns(problem)
+    lines = [f"- `{name}`: {known.get(name, 'not documented')}" for name in names]
+    return "# Columns of runs.csv and runs.parquet\n\nA row is one stage of one run.\n\n" + "\n".join(lines) + "\n"

@@ -1,0 +1,91 @@
+"""The runs that a selector such as `l1` or `criterion=l1,scope=global` stands for, to be compared."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+import pandas as pd
+
+from experiments.declaration import Declaration
+from experiments.errors import UserError
+from experiments.table.sweep_data import SETTINGS, Sweep
+from experiments.table.task_curves import final_rows, labels, names, whole_network, whole_network_ends
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Runs to compare.
+
+    Attributes:
+        name: in sentences.
+        table: of the sweep that they belong to, with its reference rows.
+        rows: one a run; runs of the same seed and ratio differ in nothing but their repeat.
+        problem: of that sweep.
+    """
+
+    name: str
+    table: pd.DataFrame
+    rows: pd.DataFrame
+    problem: Declaration
+
+
+def select(sweep: Sweep, selector: str, name: str | None = None) -> Selection:
+    """The runs that a selector stands for.
+
+    Args:
+        sweep: to choose from.
+        selector: a criterion, or `column=value` pairs with commas between them; the columns are those of SETTINGS
+            and `stage`. Whole-network runs at their end, unless `part` or `stage` says otherwise. "" is all runs.
+        name: in sentences; the selector if None.
+
+    Raises:
+        UserError: a column or value that is not there, or runs that differ in more than seed, ratio and repeat.
+    """
+    wanted, table = _parse(selector), sweep.table
+    rows = table[table["criterion"].notna()]
+    if "stage" in wanted:
+        rows = rows[rows["stage"] == _known(rows, "stage", wanted.pop("stage"))]
+    else:
+        rows = final_rows(table)
+    if "part" not in wanted:
+        rows = whole_network(rows)
+    for column, value in wanted.items():
+        rows = rows[rows[column].astype(str) == _known(rows, column, value)]
+    if rows.empty:
+        raise UserError(f"{selector or 'the sweep'!s}: no finished run; look at the columns of runs.csv")
+    varying = {column: rows[column].dropna().unique() for column in SETTINGS if rows[column].nunique(dropna=False) > 1}
+    if varying:
+        found = "; ".join(f"{column}: {', '.join(map(str, values))}" for column, values in varying.items())
+        pick = ",".join([*([selector] if selector else []), *(f"{c}={v[0]}" for c, v in varying.items())])
+        raise UserError(f"{selector or 'the sweep'!r} stands for runs that differ ({found}); say which, as in {pick}")
+    return Selection(name or selector, table, rows, sweep.problem)
+
+
+def every_curve(sweep: Sweep) -> list[Selection]:
+    """Every curve of a sweep's plots as a selection, the random baseline last."""
+    ends = whole_network_ends(sweep.table)
+    curves = labels(ends, ends)
+    return [Selection(name, sweep.table, ends[curves == name], sweep.problem) for name in names(sweep.table)]
+
+
+def _parse(selector: str) -> dict[str, str]:
+    wanted = {}
+    for number, word in enumerate(filter(None, selector.split(","))):
+        column, equals, value = word.partition("=")
+        if not equals and number == 0:
+            column, value = "criterion", word
+        elif not equals or column not in (*SETTINGS, "stage"):
+            known = ", ".join((*SETTINGS, "stage"))
+            raise UserError(f"{word!r} in {selector!r}: expected column=value, with a column of {known}")
+        wanted[column] = value
+    return wanted
+
+
+def _known(rows: pd.DataFrame, column: str, value: str) -> str:
+    known = sorted(rows[column].dropna().astype(str).unique())
+    if value not in known:
+        near = difflib.get_close_matches(value, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none'}"
+        raise UserError(f"no finished run has {column} = {value!r}: {hint}")
+    return value

@@ -1,0 +1,102 @@
+"""A sweep in few lines: each setting's mean and standard deviation over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from experiments.table.task_curves import STAGE_NAMES, labels, names, whole_network, whole_network_ends
+
+_REFERENCES = ("floor", "dense", "dense_control")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One setting at one stage.
+
+    Attributes:
+        name: of its curve; "" for a reference.
+        stage: as in the table; the end of a run is "final".
+        asked: ratio; NaN for a reference.
+        budget: what the ratio is of.
+        seeds: how many.
+        means, spreads: column -> mean and standard deviation over seeds; a spread of one seed is NaN.
+    """
+
+    name: str
+    stage: str
+    asked: float
+    budget: str
+    seeds: int
+    means: dict[str, float]
+    spreads: dict[str, float]
+
+    @property
+    def stage_text(self) -> str:
+        """What has been done to the network, in words."""
+        stage, _, how = self.stage.partition(": ")
+        return STAGE_NAMES.get(stage, stage) + (f": {how}" if how else "")
+
+
+def summary(table: pd.DataFrame, columns: Sequence[str]) -> list[Line]:
+    """The lines of a sweep: references, then every curve's ratios, right after pruning and at the end.
+
+    Args:
+        table: of a sweep.
+        columns: to summarise; those that the table lacks are left out.
+    """
+    columns = [column for column in columns if column in table]
+    lines = []
+    for stage in _REFERENCES:
+        rows = table[table["stage"] == stage]
+        for how, part in rows.groupby(rows["retraining"].fillna("")):
+            several = rows["retraining"].nunique() > 1
+            lines.append(_line(part, columns, "", f"{stage}: {how}" if several else stage, math.nan))
+    ends = whole_network_ends(table)
+    every = whole_network(table[table["criterion"].notna()])
+    scratch = every[every["stage"] == "scratch"]
+    stages = {
+        "pruned": _named(every[every["stage"] == "pruned"], ends),
+        "final": _named(ends, ends),
+        "scratch": _named(scratch, ends.assign(retraining=None)),
+    }
+    for name in names(table):
+        for ratio in sorted(ends["asked"].dropna().unique()):
+            for stage, rows in stages.items():
+                rows = rows[(rows["curve"] == name) & (rows["asked"] == ratio)]
+                if len(rows):
+                    lines.append(_line(rows, columns, name, stage, float(ratio)))
+    return lines
+
+
+def _named(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(curve=labels(rows, among))
+
+
+def _line(rows: pd.DataFrame, columns: list[str], name: str, stage: str, asked: float) -> Line:
+    by_seed = rows.groupby("seed")[columns].mean()
+    budgets = rows["budget"].dropna()
+    budget = str(budgets.iloc[0]) if len(budgets) else "filters"
+    means, spreads = by_seed.mean().to_dict(), by_seed.std(ddof=1).to_dict()
+    return Line(name, stage, asked, budget, len(by_seed), means, spreads)
+
+
+def figure(line: Line, column: str, digits: int = 3, scale: float = 1.0, spread: bool = True) -> str:
+    """A line's figure as text.
+
+    Args:
+        line, column: which.
+        digits: after the point.
+        scale: what it is multiplied by.
+        spread: with the standard deviation, where there is one.
+
+    Returns:
+        "0.913 ± 0.004", "0.913", or "" where there is no figure.
+    """
+    mean, deviation = (scale * values.get(column, math.nan) for values in (line.means, line.spreads))
+    if math.isnan(mean):
+        return ""
+    return f"{mean:.{digits}f}" + (f" ± {deviation:.{digits}f}" if spread and not math.isnan(deviation) else "")

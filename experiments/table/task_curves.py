@@ -1,0 +1,169 @@
+"""A sweep's table as curves: which rows belong together, what they cost, and what each task keeps of its quality."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from experiments.declaration import Declaration
+from experiments.table.sweep_data import SETTINGS
+
+STAGE_NAMES = {
+    "floor": "floor: no model",
+    "dense": "dense",
+    "dense_control": "dense, same extra training",
+    "pruned": "right after pruning",
+    "recalibrated": "after recalibration",
+    "finetuned": "after fine-tuning",
+    "removed": "after fine-tuning, removed",
+    "final": "after fine-tuning",
+    "scratch": "same small network from scratch",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A cost.
+
+    Attributes:
+        column: that has it.
+        name: in plots.
+        speed: whether the column is the dense model's cost over this one's, and not the cost itself.
+    """
+
+    column: str
+    name: str
+    speed: bool = False
+
+
+COSTS = {
+    "macs": Cost("effective_macs", "MACs"),
+    "params": Cost("effective_params", "parameters"),
+    "bytes": Cost("effective_bytes", "bytes of weights"),
+    "latency": Cost("latency_ratio", "measured latency", speed=True),
+}
+
+
+def remaining(table: pd.DataFrame, cost: str) -> pd.Series:
+    """The share of a cost that remains: each row's cost over that of the dense model of the same seed.
+
+    Args:
+        table: rows of a sweep, the dense ones among them.
+        cost: a key of COSTS.
+
+    Returns:
+        a share for each row; NaN where the table does not say.
+    """
+    kind = COSTS[cost]
+    if kind.column not in table:
+        return pd.Series(math.nan, index=table.index)
+    if kind.speed:
+        return 1 / table[kind.column]
+    dense = table[table["stage"] == "dense"].groupby("seed")[kind.column].mean()
+    return table[kind.column] / table["seed"].map(dense)
+
+
+def final_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The last row of every finished pruned run: with the channels removed, else fine-tuned.
+
+    A run without retraining ends where it was last measured. Networks trained from scratch are not among them.
+    """
+    rows = table[table["criterion"].notna() & (table["retraining"] != "scratch")]
+    untrained = rows["retraining"] == "none"
+    ends = rows["stage"].isin(["finetuned", "removed"])
+    trained = rows[~untrained]
+    done = set(trained.loc[trained["stage"].isin(["finetuned", "removed"]), "run"])
+    ends = ends & rows["run"].isin(done) | untrained & rows["stage"].isin(["pruned", "recalibrated", "removed"])
+    return rows[ends].drop_duplicates("run", keep="last")
+
+
+def whole_network(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of runs that may prune every part of the network."""
+    return rows[rows["part"].isna() | (rows["part"] == "all")]
+
+
+def whole_network_ends(table: pd.DataFrame) -> pd.DataFrame:
+    """The last row of every finished run that may prune every part of the network."""
+    return whole_network(final_rows(table))
+
+
+def labels(rows: pd.DataFrame, among: pd.DataFrame) -> pd.Series:
+    """The curve that each row belongs to: its criterion, and the settings that vary among other rows.
+
+    Args:
+        rows: to be named.
+        among: rows whose settings are looked at, as a rule those of `final_rows`.
+    """
+    varying = ["criterion"]
+    varying += [n for n in SETTINGS if n not in ("criterion", "part") and among[n].nunique() > 1]
+    named = [[str(value) for value in row if pd.notna(value)] for row in rows[varying].itertuples(index=False)]
+    return pd.Series([", ".join(words) for words in named], index=rows.index, dtype=object)
+
+
+def names(table: pd.DataFrame) -> list[str]:
+    """The curves of a table, in its order, the random baseline last."""
+    ends = whole_network_ends(table)
+    order = list(dict.fromkeys(labels(ends, ends)))
+    return sorted(order, key=is_random)
+
+
+def is_random(label: str) -> bool:
+    """Whether a curve is the baseline that takes channels at random."""
+    return label.split(", ")[0] == "random"
+
+
+def normalised(table: pd.DataFrame, problem: Declaration) -> pd.DataFrame:
+    """Quality of every task between the floor (0) and the dense model (1) of the same seed, by the primary measure.
+
+    Args:
+        table: rows of a sweep, those of `floor` and `dense` among them.
+        problem: says which measure stands for a task, and which way it is better.
+
+    Returns:
+        the table's index, a column a task; NaN where the dense model is no better than the floor.
+    """
+    references = {
+        stage: {row["seed"]: row for row in table[table["stage"] == stage].to_dict("records")}
+        for stage in ("floor", "dense")
+    }
+
+    def quality(row: dict, column: str) -> float:
+        floor, dense = (references[stage].get(row["seed"], {}).get(column, math.nan) for stage in ("floor", "dense"))
+        return problem.quality(column, float(row.get(column, math.nan)), float(floor), float(dense))
+
+    return pd.DataFrame(
+        [{task: quality(row, column) for task, column in problem.primary.items()} for row in table.to_dict("records")],
+        index=table.index,
+        columns=list(problem.primary),
+    )
+
+
+def change(table: pd.DataFrame, problem: Declaration) -> pd.DataFrame:
+    """Each row's normalised quality minus that of its reference of the same seed.
+
+    The table names the reference: the dense model right after pruning, the dense control after fine-tuning.
+
+    Returns:
+        the table's index, a column a task.
+    """
+    quality = normalised(table, problem)
+    tops = table["stage"].isin(["dense", "dense_control"])
+    by_run = quality[tops].set_axis(table.loc[tops, "run"])
+    return quality - by_run.reindex(table["reference"]).set_axis(table.index)
+
+
+def baseline(curves: list[str]) -> str | None:
+    """The curve of the runs that take channels at random; None if there is none."""
+    return next((name for name in curves if is_random(name)), None)
+
+
+def percent(share: float) -> str:
+    """A ratio as text: 0.125 is "12.5%"."""
+    return f"{100 * share:.4g}%"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number and its noun: 1 seed, 5 seeds."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

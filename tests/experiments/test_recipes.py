@@ -1,0 +1,106 @@
+"""Every recipe that ships can run: its data are read, its network is made, and a dry run of it ends."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.lookup import open_problem
+from experiments.runs import dry_run
+from experiments.runs.grid import grid
+from experiments.runs.monitoring.progress_bar import Meter
+from experiments.runs.runner import check_data
+from experiments.settings.recipe_files import read_recipe, shipped_recipes
+
+RECIPES = sorted(path.stem for path in shipped_recipes())
+SQUARE = [8.0, 8.0, 40.0, 8.0, 40.0, 40.0, 8.0, 40.0]
+
+
+def coco(path, images):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.mkdir(parents=True, exist_ok=True)
+    pictures, objects = [], []
+    for number in range(1, 10):
+        Image.fromarray(np.full((64, 96, 3), 20 * number, np.uint8)).save(images / f"{number}.png")
+        pictures.append({"id": number, "file_name": f"{number}.png", "height": 64, "width": 96})
+        objects.append({
+            "id": number, "image_id": number, "category_id": 1, "bbox": [8, 8, 32, 32], "area": 1024, "iscrowd": 0,
+            "segmentation": [SQUARE],
+        })  # fmt: skip
+    content = {"images": pictures, "annotations": objects, "categories": [{"id": 1, "name": "thing"}]}
+    path.write_text(json.dumps(content))
+
+
+def via(folder):
+    folder.mkdir(parents=True)
+    shape = {"name": "polygon", "all_points_x": SQUARE[::2], "all_points_y": SQUARE[1::2]}
+    entries = {}
+    for number in range(9):
+        Image.fromarray(np.full((64, 96, 3), 20 * number, np.uint8)).save(folder / f"{number}.png")
+        regions = [{"shape_attributes": shape, "region_attributes": {}}]
+        entries[str(number)] = {"filename": f"{number}.png", "size": 1, "regions": regions}
+    (folder / "via_region_data.json").write_text(json.dumps(entries))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Small data in the places that recipes name."""
+    folder = tmp_path_factory.mktemp("data") / "data"
+    for split in ("train", "val"):
+        via(folder / "balloon" / split)
+        for name in ("coco", "coco_permissive"):
+            annotations = folder / name / "annotations" / f"instances_{split}2017.json"
+            coco(annotations, folder / name / f"{split}2017")
+    for split in ("train", "tune", "test"):
+        coco(folder / "facades" / f"{split}.json", folder / "facades" / "images")
+    return folder
+
+
+@pytest.fixture
+def at_hand(data, monkeypatch, tmp_path):
+    """The data are found; weights that would be downloaded, or are not on this machine, are left as they are drawn."""
+    from maskrcnn.backbones import mobilenet
+
+    monkeypatch.setenv("TASKPRUNE_DATA", str(data))
+    monkeypatch.chdir(tmp_path)  # no other data are looked at
+
+    def drawn(make):
+        return lambda **given: make(**{**given, "weights": None})
+
+    for name in ("MobileNet", "MobileNetV2"):
+        monkeypatch.setattr(mobilenet.keras.applications, name, drawn(getattr(mobilenet.keras.applications, name)))
+    weights = Path(data.parent / "weights")
+    weights.mkdir(exist_ok=True)
+    (weights / "mobilenet_v1_0.75_224_no_top.weights.h5").touch()
+
+
+def recipe(name, data, **changes):
+    """The recipe; what a user fills in is filled in."""
+    flags = [changes] if changes else []
+    if name == "own_data":
+        filled = {"train": [str(data / "balloon" / "train")], "test": [str(data / "balloon" / "val")], "kind": ["via"]}
+        flags = [{"name": ["mine"], "data": filled}, *flags]
+    return read_recipe(name, flags)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_its_data_are_read_and_its_network_is_made(name, data, at_hand):
+    problem = open_problem(recipe(name, data))
+    check_data(problem, Meter())
+    model = problem.model(0)
+    assert model.count_params() > 1000
+    shapes = problem.input_shapes(model)
+    assert all(isinstance(size, int) for shape in shapes.values() for size in shape)
+    assert len(grid(problem.recipe)) > 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_dry_run_of_it_ends(name, data, at_hand):
+    small = {"training": {"batch_size": ["2"]}}
+    if name != "digits":
+        small |= {"model": {"min_size": ["64"], "max_size": ["96"]}, "evaluation": {"limit": ["2"]}}
+    text = dry_run.report(open_problem(recipe(name, data, **small)))
+    assert "to do: " in text and " about " in text

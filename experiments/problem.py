@@ -28,8 +28,8 @@ class Problem:
 
     Attributes:
         tasks: what is measured, each on its own.
-        losses: for a Functional model: task -> loss, each task being the name of an output. A model that has
-            `task_losses(batch)` and losses of its own needs none.
+        losses: for a Functional model: task -> loss, each task being the name of an output; if not given, those that
+            `model` compiled it with. A model that has `task_losses(batch)` and losses of its own needs none.
         loss_weights: for a Functional model: task -> weight of its loss in training; 1 if not given.
         sections: name -> Settings: sections that recipes of this problem have besides the common ones; the
             values are `self.recipe.<name>`.
@@ -57,6 +57,7 @@ class Problem:
 
             recipe = recipe_type(type(self))()
         self.recipe = recipe
+        self._losses, self._loss_weights = self.losses, self.loss_weights  # else those of the compiled model
 
     # What every problem defines
 
@@ -123,21 +124,23 @@ class Problem:
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Compile a model for training with an optimizer that the sweep chose."""
+        from experiments.problems.functional import check_outputs, compiled_losses
+
         if self.losses is None:
+            self._losses, self._loss_weights = compiled_losses(model) or (self._losses, self._loss_weights)
+        if self._losses is None:
             model.compile(optimizer=optimizer)
         else:
-            from experiments.problems.functional import check_outputs
-
-            check_outputs(model, self.losses)
-            weights = {task: (self.loss_weights or {}).get(task, 1.0) for task in self.losses}
-            model.compile(optimizer=optimizer, loss=dict(self.losses), loss_weights=weights)
+            check_outputs(model, self._losses)
+            weights = {task: (self._loss_weights or {}).get(task, 1.0) for task in self._losses}
+            model.compile(optimizer=optimizer, loss=dict(self._losses), loss_weights=weights)
 
     def task_losses(self, model: keras.Model) -> Callable[[Any], Mapping[str, Any]]:
         """batch -> {task: differentiable scalar}, for criteria that look at each task's loss."""
-        if self.losses is not None:
+        if self._losses is not None:
             from experiments.problems.functional import task_losses
 
-            return task_losses(model, self.losses)
+            return task_losses(model, self._losses)
         if hasattr(model, "task_losses"):
             return model.task_losses
         raise UserError(

@@ -132,7 +132,7 @@ def brief(path: Path, ratios: Ratios = ()) -> str:
     found = compare_all(list(itertools.combinations(every_curve(read(path.parent)), 2)))
     seeds = min((len(one.seeds) for one in found), default=0)
     if seeds < FEWEST_SEEDS:
-        return f"Nothing: {counted(seeds, 'seed')} are too few for a claim.\n"
+        return f"Nothing: {counted(seeds, 'seed')} {'is' if seeds == 1 else 'are'} too few for a claim.\n"
     lines = [f"- {_in_brief(one)}." for one in found]
     lines += ["", f"{counted(seeds, 'seed')}; Holm's correction over all {found[0].family} contrasts."]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""README.md says what is so: its figures come from results/, its Python runs."""
+"""README.md and docs/results.md say what is so: their figures come from results/, README's Python runs."""
 
 import re
 import subprocess
@@ -8,29 +8,65 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+PAGES = ["README.md", "docs/results.md"]
 
 
-def test_figures_are_those_of_results():
-    import readme
+@pytest.mark.parametrize("name", PAGES)
+def test_figures_are_those_of_results(name):
+    import figures
 
-    text = README.read_text(encoding="utf-8")
-    assert readme.BLOCK.search(text)
-    assert readme.render(text) == text, "stale: run python scripts/readme.py"
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert name in figures.PAGES and figures.BLOCK.search(text)
+    assert text.count("<!-- figures: ") == len(figures.BLOCK.findall(text)), "a marker that no block is made of"
+    assert figures.render(text) == text, "stale: run python scripts/figures.py"
 
 
-def test_a_changed_figure_is_noticed():
-    import readme
+@pytest.mark.parametrize("name", PAGES)
+def test_a_changed_figure_is_noticed(name):
+    import figures
 
-    text = README.read_text(encoding="utf-8")
-    block = readme.BLOCK.search(text)[0]
-    wrong = re.sub(r"0\.(\d)", lambda found: f"0.{(int(found[1]) + 1) % 10}", block, count=1)
+    text = (ROOT / name).read_text(encoding="utf-8")
+    block = figures.BLOCK.search(text)[0]
+    wrong = re.sub(r"0\.(\d)(\d{2})", lambda found: f"0.{(int(found[1]) + 1) % 10}{found[2]}", block, count=1)
     assert wrong != block
-    assert readme.render(text.replace(block, wrong)) == readme.render(text)
+    assert figures.render(text.replace(block, wrong)) == figures.render(text)
 
 
-def test_pictures_are_there():
-    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README.read_text(encoding="utf-8")):
-        assert (README.parent / path).is_file(), path
+def test_few_seeds_claim_nothing_in_brief():
+    import figures
+
+    assert figures.brief(ROOT / "results/shapes/runs.csv") == "Nothing: 1 seed is too few for a claim.\n"
+    lines = figures.brief(ROOT / "results/shapes_hard_reference/runs.csv").splitlines()
+    assert len(lines) == 5 and lines[-1] == "5 seeds; Holm's correction over all 12 contrasts."
+    whole = figures.claims(ROOT / "results/shapes_hard_reference/runs.csv")
+    assert len(re.findall("keeps (?:more|less) quality", whole)) == 11 and "12 contrasts" in whole
+    assert sorted(re.findall(r"[+-]\d\.\d{3} \[.*?\]", whole)) == sorted(
+        re.findall(r"[+-]\d\.\d{3} \[.*?\]", "\n".join(lines))
+    )
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_pictures_and_pages_are_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for path in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert ((ROOT / page).parent / path).is_file(), f"{page} points to {path}"
+    titles = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert anchors.issuperset(re.findall(r"\]\(#([^)]+)\)", text))
+
+
+def test_recipes_and_commands_of_the_pages_exist():
+    from experiments.commands import COMMANDS
+    from experiments.settings.recipe_files import shipped_recipes
+
+    recipes = {path.stem for path in shipped_recipes()} | {"my_recipe.yaml"}
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    commands = re.findall(
+        r"[`\n]taskprune (\w+) ([\w./]+)", "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    )
+    assert {"sweep", "train", "compare", "detect"} <= {word for word, _ in commands} <= set(COMMANDS)
+    for word, given in commands:
+        assert given in recipes or word not in ("sweep", "train", "evaluate"), f"taskprune {word} {given}"
 
 
 @pytest.mark.slow
@@ -42,6 +78,15 @@ def test_the_python_runs(tmp_path, monkeypatch, capsys):
     exec(compile(small, "README.md", "exec"), {})
     assert "mask   iou" in capsys.readouterr().out
     assert (tmp_path / "pruned.keras").is_file()
+
+
+def test_reading_a_sweep_runs(tmp_path, monkeypatch, capsys):
+    [code] = re.findall(r"```py\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    exec(compile(code, "README.md", "exec"), {})
+    assert "taylor keeps more quality than l1" in capsys.readouterr().out
+    assert (tmp_path / "tradeoff.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("sweep", ["shapes", "balloon"])

@@ -95,7 +95,8 @@ def main(arguments: Sequence[str]) -> int:
     path = Path(settings.file or own)
     found = measure(problem, path)
     console = Console(highlight=False)
-    console.print(f"{found['model']} on {found['samples']} samples of {found['split']}")
+    count = f"{found['samples']} samples of " if found["samples"] > 1 else ""
+    console.print(f"{found['model']} on {count}the {found['split']} split")
     for task in problem.declaration().tasks:
         console.print(table(task, found["measures"][task.name], found["floors"].get(task.name, {})))
     beside = path.with_suffix(".evaluation.json") if settings.file else folder / "dense.evaluation.json"

@@ -99,7 +99,9 @@ def draw_one(sweep: Sweep, kind: str, options: Mapping[str, Any]) -> Figure:
     unknown = [name for name in options if name not in known]
     if unknown:
         raise UserError(f"no plot has the option {', '.join(unknown)}; there are {', '.join(known)}")
-    offered, reasons = _offered(sweep, Options(**options))
+    # The network is imported only where its pictures are asked for.
+    plots = {name: plot for name, plot in PLOTS.items() if name != "pictures" or kind == "pictures"}
+    offered, reasons = _offered(sweep, Options(**options), plots)
     if kind in offered:
         try:
             return offered[kind].figure
@@ -112,11 +114,11 @@ def draw_one(sweep: Sweep, kind: str, options: Mapping[str, Any]) -> Figure:
     raise UserError(f"there is no figure {kind!r}; of {sweep.name} there are {', '.join(offered) or 'none'}")
 
 
-def _offered(sweep: Sweep, options: Options) -> tuple[dict[str, Drawn], dict[str, str]]:
+def _offered(sweep: Sweep, options: Options, plots: Mapping = PLOTS) -> tuple[dict[str, Drawn], dict[str, str]]:
     """Name -> figure, not drawn yet; plot -> why it has none."""
     offered: dict[str, Drawn] = {}
     reasons: dict[str, str] = {}
-    for name, plot in PLOTS.items():
+    for name, plot in plots.items():
         try:
             offered |= {drawn.name: drawn for drawn in plot(sweep, options)}
         except (Skip, UserError) as reason:

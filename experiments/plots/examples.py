@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import yaml
 from matplotlib.figure import Figure
 
 from experiments.errors import UserError
@@ -23,19 +24,16 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
         Skip: a saved model, the recipe or the examples are not there, or the problem shows none.
     """
     paths = models(sweep, options)
-    try:
-        from experiments.lookup import open_problem  # the network is imported only where it is asked
-
-        problem = open_problem(sweep.folder / "recipe.yaml")
-    except UserError as error:
-        raise Skip(f"the recipe cannot be read: {error}") from None
-    credit = problem.recipe.credit
+    credit = _credit(sweep)
     may_be_shown = not sweep.problem.photographs or bool(credit)
     photographs = may_be_shown if options.photo is None else options.photo
 
     def draw() -> Figure:
-        networks = {text: problem.load(path) for text, path in paths.items()}
+        from experiments.lookup import open_problem  # the network is imported only where it is asked for
+
         try:
+            problem = open_problem(sweep.folder / "recipe.yaml")
+            networks = {text: problem.load(path) for text, path in paths.items()}
             rows = problem.show(networks, options.count, photographs)
         except UserError as error:
             raise Skip(f"the pictures cannot be shown: {error}") from None
@@ -49,6 +47,15 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     elif credit:
         caption += f" {credit.strip().rstrip('.')}."
     return [Drawn("pictures", "The same picture, dense beside pruned", caption, draw, raster=True)]
+
+
+def _credit(sweep: Sweep) -> str | None:
+    """Whose pictures they are, as the recipe says."""
+    try:
+        content = yaml.safe_load((sweep.folder / "recipe.yaml").read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise Skip(f"the recipe cannot be read: {error}") from None
+    return content.get("credit")
 
 
 def _figure(title: str, rows: list[list[tuple[str, np.ndarray]]]) -> Figure:

@@ -41,6 +41,19 @@ def task_losses(model: keras.Model, losses: Mapping[str, Any]) -> Callable[[Any]
     return compute
 
 
+def compiled_losses(model: keras.Model) -> tuple[dict[str, Any], dict[str, float] | None] | None:
+    """The losses of each output, and their weights, that a Functional model was compiled with; None if it was not."""
+    if not getattr(model, "compiled", False):
+        return None
+    given = model.get_compile_config() or {}
+    found, weights = model.loss, given.get("loss_weights")
+    if isinstance(found, list | tuple):
+        found = dict(zip(output_names(model), found, strict=True))
+    if isinstance(weights, list | tuple):
+        weights = dict(zip(output_names(model), weights, strict=True))
+    return (dict(found), weights) if isinstance(found, Mapping) else None
+
+
 def check_outputs(model: keras.Model, losses: Mapping[str, Any]) -> None:
     """Refuse losses of tasks that no output of a model is named after.
 

@@ -103,6 +103,21 @@ class Runner:
             found[run.name] = error or (f"waits for {run.dense}" if run.dense else "not done")
         return found
 
+    def changed_code(self) -> list[str]:
+        """A line where finished runs were made with another version of the problem's file; they are kept."""
+        code, other = code_of(self.problem), 0
+        for name in self.runs:
+            folder = self.folder(name)
+            if folder.finished("record"):
+                record = folder.read("record")
+                other += bool(record.get("finished")) and record.get("code") not in (None, code)
+        if not other:
+            return []
+        return [
+            f"note: the file of {type(self.problem).__name__} has changed since {other} of these runs were finished; "
+            "they are kept as they are. To make all of them with the new one, choose another --name"
+        ]
+
     def attempt(self, name: str) -> str:
         """Do a run if it is free.
 
@@ -138,7 +153,9 @@ class Runner:
             self.seed_model = None  # its memory first
             gc.collect()
             self.seed_model = SeedModel(self.problem, seed, self.work, self._watch, self.log)
-            _ = self.seed_model.costs, self.seed_model.graph("all")
+            _ = self.seed_model.costs
+            for part in ("all", *self.recipe.grid.part):  # what cannot be pruned is said before anything is trained
+                self.seed_model.graph(part)
         if run.dense and not self.seed_model.has_dense:
             self.seed_model.take_dense(self.folder(run.dense).model)
         return self.seed_model
@@ -184,9 +201,16 @@ def begin(problem: Problem, run: Run, folder: RunFolder) -> None:
     """Write what a run is made from, as it begins or goes on."""
     folder.write("settings", run.settings.changed())
     recipe = problem.recipe.model_dump(mode="json", include=recipe_fields(problem.recipe))
-    source = inspect.getsourcefile(type(problem))
-    code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None
-    provenance.begin(folder, {**recipe, "problem": run.settings.problem}, code)
+    provenance.begin(folder, {**recipe, "problem": run.settings.problem}, code_of(problem))
+
+
+def code_of(problem: Problem) -> str | None:
+    """A hash of the file that defines a problem; None where there is none, as in a notebook."""
+    try:
+        source = inspect.getsourcefile(type(problem))
+        return None if source is None else hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return None
 
 
 def check_data(problem: Problem, work: Meter) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,9 @@ class SeedModel:
             include = (wanted.include or None) if part == "all" else part
             try:
                 graph = pruning.ChannelGraph(self.model, include=include, exclude=wanted.exclude or None)
-            except ValueError as error:
-                raise UserError(f"the network cannot be pruned: {error}") from error
+            except (ValueError, re.error) as error:
+                where = f"part {part!r}" if part != "all" else "the network"
+                raise UserError(f"{where} cannot be pruned: {error}; patterns are regular expressions") from error
             if not graph.prunable:
                 raise UserError(f"nothing can be pruned in part {part!r} of the network:\n{graph}")
             self._graphs[part] = graph

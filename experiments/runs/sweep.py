@@ -91,6 +91,8 @@ def sweep(problem: Problem, executor: Executor | None = None, log: str = "none")
             check_data(problem, work)
         make_folder(problem)
         if unfinished:
+            for line in runner.changed_code():
+                work.note(line)
             work.expect(runner.work_left())
             jobs = [Job(run.name, run.settings.seed, run.dense) for run in unfinished]
             order = Order(str(folder / "recipe.yaml"), log, recipe.threads)

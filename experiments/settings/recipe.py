@@ -81,7 +81,7 @@ class GridSettings(Settings):
     ratio: tuple[Annotated[float, Gt(0), Lt(1)], ...] = (0.25, 0.5, 0.75)
     """fractions of the budget to remove."""
     part: tuple[str, ...] = ("all",)
-    """all, or the one part of the network that is pruned, or a pattern of layer names."""
+    """all, or the one part of the network that is pruned, or a regular expression of layer names."""
     retraining: tuple[RetrainingName, ...] = ("finetune",)
     """finetune; rewind: with the end of the training's own learning rates; scratch: the smaller network from new
     weights, trained as the dense one was; none."""
@@ -95,9 +95,9 @@ class PruningSettings(Settings):
     min_channels: Count = 1
     """every group of channels keeps at least this many."""
     include: tuple[str, ...] = ()
-    """layers, parts or patterns that may be pruned; all if empty."""
+    """layers, parts or regular expressions of them that may be pruned; all if empty."""
     exclude: tuple[str, ...] = ()
-    """layers, parts or patterns that may not."""
+    """layers, parts or regular expressions of them that may not."""
     criterion_pictures: Count = 64
     """criteria from data: training pictures that they look at."""
     chunk: Count = 8

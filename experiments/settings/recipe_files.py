@@ -40,7 +40,8 @@ def read_recipe(source: str | Path | None, flags: Sequence[Content] = (), base: 
     """
     path = None if source is None else recipe_path(source)
     layers = [] if path is None else _layers(path)
-    spec = next((str(layer["problem"]) for layer in [*flags, *reversed(layers)] if "problem" in layer), "maskrcnn")
+    given = next((layer["problem"] for layer in [*flags, *reversed(layers)] if "problem" in layer), "maskrcnn")
+    spec = str(given[0] if isinstance(given, list) and len(given) == 1 else given)
     kind, problem = _types(spec, None if path is None else path.parent, base)
     content: Content = functools.reduce(lambda below, above: merged(below, above, problem), layers, {})
     if spec != "maskrcnn":

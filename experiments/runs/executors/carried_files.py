@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -53,6 +54,16 @@ def unpack(files: Files, folder: Path) -> None:
             part.write_bytes(content)
 
 
+def _problem_file(content: dict[str, Any], folder: Path) -> Files:
+    """The file that defines a recipe's problem, if one does; the recipe's content names it as lying beside it then."""
+    place, _, name = str(content.get("problem", "")).rpartition(":")
+    path = folder / place
+    if not place.endswith(".py") or not path.is_file():
+        return {}
+    content["problem"] = f"{path.name}:{name}"
+    return {path.name: path.read_bytes()}
+
+
 class Carrier:
     """Packs what a run needs, and writes what comes back. It holds the run's lock meanwhile.
 
@@ -66,8 +77,8 @@ class Carrier:
 
     def __init__(self, folder: Path, recipe: Path) -> None:
         self._folder = folder
-        self.recipe = {recipe.name: recipe.read_bytes()}
-        content = yaml.safe_load(self.recipe[recipe.name]) or {}
+        content = yaml.safe_load(recipe.read_bytes()) or {}
+        self.recipe = {**_problem_file(content, recipe.parent), recipe.name: yaml.safe_dump(content).encode()}
         self._dense_from: str | None = content.get("dense_from")
         self._held: dict[str, tuple[ExitStack, Files]] = {}
 

@@ -1,6 +1,7 @@
 """A Functional model with a dictionary of losses as a problem, and one that a user wrote in a file of their own."""
 
 import itertools
+import re
 
 import keras
 import numpy as np
@@ -11,8 +12,12 @@ import experiments
 from experiments.errors import UserError
 from experiments.lookup import open_problem, problem_class
 from experiments.problems.functional import array_batches, load, task_losses, uncompiled
+from experiments.runs.executors.carried_files import Carrier, unpack
 from experiments.runs.measuring import flat
-from experiments.runs.sweep import run
+from experiments.runs.monitoring.progress_bar import Meter
+from experiments.runs.runner import Runner
+from experiments.runs.sweep import run, sweep
+from experiments.settings.recipe_files import read_recipe
 
 
 def two_heads(outputs=("a", "b"), as_list=False):
@@ -75,6 +80,26 @@ def test_batches_of_arrays_go_on_where_an_unbroken_stream_would():
     assert len(np.unique(np.concatenate([b[0][:, 0] for b in whole[:3]]))) == 9
     with pytest.raises(UserError, match="arrays of 2, 10 samples"):
         next(array_batches(x, y["a"][:2], 3, seed=0))
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_losses_of_a_compiled_model_are_taken(listed):
+    class Compiled(experiments.Problem):
+        tasks = (experiments.Task("a", "a", "accuracy"), experiments.Task("b", "b", "mae", higher_is_better=False))
+
+    problem, model = Compiled(), two_heads(as_list=listed)
+    losses = {"a": "sparse_categorical_crossentropy", "b": "mse"}
+    given = list(losses.values()) if listed else losses
+    model.compile("sgd", loss=given, loss_weights=None if listed else {"a": 1.0, "b": 0.1})
+    problem.compile(model, keras.optimizers.Adam(1e-3))
+    assert set(problem.task_losses(model)(batch())) == {"a", "b"} and isinstance(model.optimizer, keras.optimizers.Adam)
+    again = uncompiled(model)
+    problem.compile(again, keras.optimizers.SGD())  # a copy without losses gets those of the first
+    assert model.loss == again.loss == losses
+    assert again.get_compile_config()["loss_weights"] == {"a": 1.0, "b": 1.0 if listed else 0.1}
+    fresh = Compiled()
+    with pytest.raises(UserError, match="there is no loss for each task"):
+        fresh.task_losses(two_heads())
 
 
 # A problem in a file of one's own
@@ -166,6 +191,31 @@ def test_a_problem_of_ones_own_gets_table_verdicts_plots_and_report(rings):
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*.json")}
     run(folder / "recipe.yaml")
     assert {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*.json")} == before
+
+
+def test_a_file_that_has_changed_is_said_and_finished_runs_are_kept(rings, tmp_path):
+    (tmp_path / "rings.py").write_text(OWN + "\n# changed\n")
+    recipe = read_recipe(rings / "rings.yaml", [{"problem": [str(tmp_path / "rings.py") + ":Rings"]}])
+    lines = Runner(open_problem(recipe), Meter(), folder=rings / "results" / "rings").changed_code()
+    assert len(lines) == 1 and "the file of Rings has changed since 8 of these runs were finished" in lines[0]
+    same = Runner(open_problem(rings / "rings.yaml"), Meter(), folder=rings / "results" / "rings")
+    assert same.changed_code() == []
+
+
+def test_a_part_that_is_none_is_said_before_anything_is_trained(rings, tmp_path):
+    for part in ("*h1*", "h3"):
+        changes = {"grid": {"part": [part]}, "results": [str(tmp_path)]}
+        with pytest.raises(UserError, match=f"part '{re.escape(part)}' cannot be pruned"):
+            sweep(open_problem(read_recipe(rings / "rings.yaml", [changes])))
+        assert not list(tmp_path.glob("*/runs/*/model.keras"))
+
+
+def test_the_file_of_a_problem_travels_to_a_machine_that_does_not_see_it(rings, tmp_path):
+    folder = rings / "results" / "rings"
+    files = Carrier(folder, folder / "recipe.yaml").recipe
+    assert set(files) == {"rings.py", "recipe.yaml"}
+    unpack(files, tmp_path)
+    assert type(open_problem(tmp_path / "recipe.yaml")).__name__ == "Rings"
 
 
 @pytest.mark.parametrize(("spec", "message"), [

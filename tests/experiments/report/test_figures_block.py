@@ -1,10 +1,9 @@
-"""README's table of a sweep, made from a made-up one."""
+"""The pages' table of a sweep, made from a made-up one."""
 
 import pytest
 
+import figures
 from experiments.table.sweep_data import read
-
-readme = pytest.importorskip("readme", exc_type=ImportError, reason="scripts/readme.py does not import")
 
 
 @pytest.fixture(scope="module")
@@ -13,18 +12,17 @@ def sweep(made, tmp_path_factory):
     return read(made.make(folder, seeds=2, criteria=("l1", "random"), ratios=(0.25, 0.5), files=False))
 
 
-def test_one_seed_has_no_spread_in_the_readme(made, tmp_path):
+def test_one_seed_has_no_spread_in_the_block(made, tmp_path):
     folder = made.make(tmp_path / "one", seeds=1, criteria=("l1",), ratios=(0.5,), parts=False, files=False)
-    block = readme.sweep(folder / "runs.csv")
-    assert "±" not in block and block.startswith("|  | GMACs | times as fast |")
+    block = figures.sweep(folder / "runs.csv")
+    assert "±" not in block and block.splitlines()[0].startswith("|  | ")
 
 
-def test_readmes_block_has_every_setting(sweep):
-    lines = readme.sweep(sweep.folder / "runs.csv").splitlines()
-    assert lines[0] == (
-        "| mean ± standard deviation of 2 seeds | GMACs | times as fast | mask AP50 | mask IoU | box AP50 | box IoU | "
-        "class accuracy |"
-    )
+def test_the_block_has_every_setting_and_every_measure_of_summaries(sweep):
+    lines = figures.sweep(sweep.folder / "runs.csv").splitlines()
+    head = lines[0].strip("| ").split(" | ")
+    assert head[0] == "mean ± standard deviation of 2 seeds" and head[2] == "times as fast"
+    assert head[3:] == list(sweep.problem.heads.values())
     names = [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]]
     assert names[:6] == [
         "floor", "dense", "dense, same extra training", "l1, 25% of the filters, right after pruning",
@@ -34,3 +32,9 @@ def test_readmes_block_has_every_setting(sweep):
     dense = sweep.table[sweep.table["stage"] == "dense"]["mask_iou"]
     assert f"{dense.mean():.3f} ± {dense.std():.3f}" in lines[3]
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_ends_of_some_ratios(sweep):
+    lines = figures.ends(sweep.folder / "runs.csv", (0.5,)).splitlines()
+    assert not any("25%" in line or "right after" in line for line in lines)
+    assert sum("50% of the filters, fine-tuned" in line for line in lines) == 2

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.errors import UserError
 from experiments.settings.flags import read_settings
 from experiments.settings.recipe import Recipe
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 class Evaluate(Recipe):
     """A recipe, whose data and evaluation count, and the model to measure."""
+
+    needs_name = False
 
     file: str | None = None
     """the saved model; the dense one of the recipe's first seed, in results/<name>/runs, if not given."""
@@ -82,14 +85,13 @@ def main(arguments: Sequence[str]) -> int:
 
     from experiments.lookup import open_problem
     from experiments.runs.grid import dense_run
-    from experiments.runs.monitoring.progress_bar import Meter
     from experiments.runs.run_folder import plain, write_text
-    from experiments.runs.runner import check_data
     from experiments.runs.sweep_folder import folder_of
 
     tensorflow_setup.prepare(settings.threads)
     problem = open_problem(settings)
-    check_data(problem, Meter())
+    if settings.evaluation.split not in problem.splits:
+        raise UserError(f"there is no split {settings.evaluation.split!r}: there are {', '.join(problem.splits)}")
     folder = folder_of(settings)
     own = folder / "runs" / dense_run(settings, settings.seeds[0]).name / "model.keras"
     path = Path(settings.file or own)

@@ -38,7 +38,7 @@ class MaskRCNNProblem(Problem):
     figures, breakdowns = maskrcnn_tasks.FIGURES, maskrcnn_tasks.BREAKDOWNS
     parts, loss_titles, columns = maskrcnn_tasks.PARTS, maskrcnn_tasks.LOSS_TITLES, maskrcnn_tasks.COLUMNS
     sections = {"data": DataSettings, "model": ModelSettings, "evaluation": DetectorEvaluation}
-    data_keys = {"data": ("kind", "train")}
+    data_keys = {"data": ("kind", "train", "tune", "test")}
 
     def __init__(self, recipe: Any = None) -> None:
         super().__init__(recipe)
@@ -93,7 +93,9 @@ class MaskRCNNProblem(Problem):
         return maskrcnn.MaskRCNN(model.config, network=model.network, name=model.name)
 
     def load(self, path: str | Path) -> maskrcnn.MaskRCNN:
-        return load(path)
+        found = load(path)
+        self.pictures.expect(found.config.class_names)
+        return found
 
     # Data
 

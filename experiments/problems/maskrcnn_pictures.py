@@ -63,6 +63,7 @@ class Pictures:
         self._splits: dict[str, maskrcnn.data.Dataset] = {}
         self._probes: dict[str, ProbeSet] = {}
         self.dropped: list[str] = []
+        self._class_names: tuple[str, ...] | None = None
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -70,10 +71,15 @@ class Pictures:
         every = ("train", "tune", "test")
         return tuple(split for split in every if self._data.kind == "shapes" or getattr(self._data, split))
 
+    def expect(self, class_names: tuple[str, ...]) -> None:
+        """Take the classes from a model: the training pictures need not be at hand to measure one."""
+        if "train" not in self._splits:
+            self._class_names = class_names
+
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes, as the training pictures give them."""
-        return self["train"].class_names
+        """The classes: those of a model that is measured, else as the training pictures give them."""
+        return self._class_names or self["train"].class_names
 
     def __getitem__(self, split: str) -> maskrcnn.data.Dataset:
         if split not in self._splits:

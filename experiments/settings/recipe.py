@@ -135,6 +135,8 @@ class EvaluationSettings(Settings):
 class Recipe(Settings):
     """One experiment."""
 
+    needs_name: typing.ClassVar[bool] = True  # whether other data than the recipe's own need a name of their own
+
     name: str = "shapes"
     """of the folder under results/."""
     problem: str = "maskrcnn"

@@ -49,7 +49,8 @@ def read_recipe(source: str | Path | None, flags: Sequence[Content] = (), base: 
     of_file = content
     for one in flags:
         changes = {key: value for key, value in typed(one, kind).items() if key != "problem"}
-        _refuse_foreign_folder(of_file, changes, problem)
+        if base.needs_name:
+            _refuse_foreign_folder(of_file, changes, problem)
         content = merged(content, changes, problem)
     where = " ".join([*([str(path)] if path else []), *(["and the flags"] if flags else [])]) or "the recipe"
     _refuse_placeholders(content, where)

@@ -10,7 +10,7 @@ from pycocotools import mask as rle
 from rich.console import Console
 
 from experiments.commands import guarded
-from experiments.commands.evaluate_command import measure, table
+from experiments.commands.evaluate_command import Evaluate, measure, table
 from experiments.errors import UserError
 from experiments.lookup import open_problem
 from experiments.problems.maskrcnn import load
@@ -89,6 +89,22 @@ def test_evaluating_a_saved_model(tmp_path, tiny):
     mask = next(task for task in problem.tasks if task.name == "mask")
     console.print(table(mask, found["measures"]["mask"], found["floors"]["mask"]))
     assert "mean mask IoU on ground-truth boxes" in console.file.getvalue()
+
+
+def test_a_model_is_measured_without_its_training_pictures(tmp_path, tiny):
+    from experiments.settings.recipe_files import read_recipe
+
+    path = tmp_path / "x.keras"
+    open_problem(tiny()).model(0).save(path)
+    flags = {"data": {"kind": ["via"], "test": [str(tmp_path)]}}
+    (tmp_path / "via_region_data.json").write_text(json.dumps({"a": {"filename": "a.png", "size": 1, "regions": [
+        {"shape_attributes": {"name": "rect", "x": 5, "y": 5, "width": 20, "height": 20},
+         "region_attributes": {"kind": "circle"}}]}}))  # fmt: skip
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    problem = open_problem(read_recipe("balloon", [flags], Evaluate))  # whose class_name is not that of these pictures
+    found = measure(problem, path)
+    assert found["samples"] == 1 and set(found["per_class"]) == {"circle", "square", "triangle"}
+    assert found["per_class"]["circle"]["objects"] == 1
 
 
 def detections(height=40, width=60):

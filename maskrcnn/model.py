@@ -8,10 +8,11 @@ import tensorflow as tf
 from maskrcnn import losses as loss_ops
 from maskrcnn.config import MaskRCNNConfig
 from maskrcnn.data.pipeline import batches
-from maskrcnn.forward import Forward, training_answers
 from maskrcnn.inference import Inference
 from maskrcnn.network import build_network, leaf_layers
+from maskrcnn.network.forward import Forward
 from maskrcnn.task_losses import task_losses
+from maskrcnn.training import training_answers
 
 
 @keras.saving.register_keras_serializable("maskrcnn")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.sampling import random_priority
-from maskrcnn.targets import objects_of
+from maskrcnn.proposals.matching import objects_of
+from maskrcnn.regions.sampling import random_priority
 
 JITTER_IOU = (0.5, 0.9)  # of a jittered box with its own object
 BACKGROUND_IOU = 0.3  # a background box stays below this with everything

@@ -14,10 +14,11 @@ import tensorflow as tf
 import maskrcnn
 from maskrcnn import losses as loss_ops
 from maskrcnn.data.resize import resize_masks, resized_size
-from maskrcnn.detection import refine
-from maskrcnn.forward import Forward, training_answers
 from maskrcnn.network import leaf_layers
-from maskrcnn.preprocessing import fit, normalise
+from maskrcnn.network.forward import Forward
+from maskrcnn.network.preprocessing import fit, normalise
+from maskrcnn.regions.second_stage import refine
+from maskrcnn.training import training_answers
 
 DATA = Path(__file__).parents[1] / "data"
 spec = importlib.util.spec_from_file_location("fill", DATA / "fill.py")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.forward import Forward, of_class
-from maskrcnn.nms import grouped_nms
+from maskrcnn.network.forward import Forward, of_class
+from maskrcnn.proposals.nms import grouped_nms
 
 MIN_SIDE = 1e-2  # px; a thinner box is no detection
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import keras
 
-from maskrcnn.backbones import backbone
-from maskrcnn.fpn import feature_pyramid
-from maskrcnn.heads import box_head, mask_head, rpn_head
-from maskrcnn.roi_align import RoIAlign
+from maskrcnn.network.backbones import backbone
+from maskrcnn.network.heads import box_head, mask_head, rpn_head
+from maskrcnn.network.pyramid import feature_pyramid
+from maskrcnn.regions.roi_align import RoIAlign
 
 
 def leaf_layers(model) -> list[keras.layers.Layer]:

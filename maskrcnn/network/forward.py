@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from maskrcnn import targets as target_ops
-from maskrcnn.anchors import pyramid_anchors
-from maskrcnn.preprocessing import normalise
-from maskrcnn.proposals import propose
-from maskrcnn.sampling import random_priority
+from maskrcnn.network.preprocessing import normalise
+from maskrcnn.proposals.anchors import pyramid_anchors
+from maskrcnn.proposals.propose import propose
 
 
 class Forward:
@@ -82,58 +80,3 @@ def of_class(logits, labels):
     """The channel of each region's own class: (P, h, w, C + 1) and (P,) int32 give (P, h, w)."""
     one_hot = tf.one_hot(labels, tf.shape(logits)[-1], dtype=logits.dtype)
     return tf.reduce_sum(logits * one_hot[:, None, None], axis=-1)
-
-
-def training_answers(forward: Forward, batch, step, priorities=None):
-    """Everything the five losses are made of: answers on sampled anchors and regions, beside their targets.
-
-    Args:
-        forward: the network on the batch's pictures.
-        batch: the training batch (maskrcnn.data).
-        step: int scalar that, with the config's seed, decides the samples.
-        priorities: two functions `shape -> float32 tensor`, for anchors and regions, that replace the random
-            priorities; a test gives the index here.
-
-    Returns:
-        A dict of dicts of tensors, keys anchors, rois, masks and proposals.
-    """
-    config = forward.config
-    draw_anchors, draw_rois = priorities or (
-        lambda shape: random_priority(shape, config.seed, step, 0),
-        lambda shape: random_priority(shape, config.seed, step, 1),
-    )
-    logits, deltas = tf.concat(forward.rpn_logits, axis=1), tf.concat(forward.rpn_deltas, axis=1)
-    anchors = target_ops.anchor_targets(
-        tf.concat(forward.anchors, axis=0), batch, config, draw_anchors(tf.shape(logits))
-    )
-    anchors["logits"] = tf.gather(logits, anchors["indices"], batch_dims=1)
-    anchors["answer"] = tf.gather(deltas, anchors["indices"], batch_dims=1)
-
-    boxes, _, count = forward.proposals(for_training=True)
-    candidates = tf.stack([tf.shape(boxes)[0], tf.shape(boxes)[1] + tf.shape(batch["boxes"])[1]])
-    rois = target_ops.roi_targets(boxes, count, batch, config, draw_rois(candidates))
-    rois["logits"], all_deltas = forward.classify(rois["rois"])
-    rois["answer"] = tf.gather(all_deltas, rois["labels"], batch_dims=2)
-    return {
-        "anchors": anchors,
-        "rois": rois,
-        "masks": _mask_answers(forward, batch, rois),
-        "proposals": {"boxes": boxes, "count": count},
-    }
-
-
-def _mask_answers(forward, batch, rois):
-    """Mask logits and targets of the positive regions, as many as there are; one of no weight if there are none."""
-    positive = rois["is_positive"]
-    # The gradient of a convolution over nothing is an error in TensorFlow.
-    stand_in = tf.scatter_nd([[0, 0]], [~tf.reduce_any(positive)], tf.shape(positive))
-    where = tf.cast(tf.where(positive | stand_in), tf.int32)
-    boxes, picture = tf.gather_nd(rois["rois"], where), where[:, 0]
-    logits = of_class(forward.segment(boxes, picture), tf.gather_nd(rois["labels"], where))
-    matched = tf.gather_nd(rois["matched"], where)
-    size = logits.shape[1]
-    targets = target_ops.mask_targets(
-        batch["masks"], batch["image_size"], boxes, picture, matched, size, forward.config
-    )
-    weights = tf.cast(tf.gather_nd(positive, where), tf.float32)
-    return {"logits": logits, "targets": targets, "weights": weights}

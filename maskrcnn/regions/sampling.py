@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from maskrcnn.matching import NEGATIVE, POSITIVE
+from maskrcnn.proposals.matching import NEGATIVE, POSITIVE
 
 
 def random_priority(shape, seed: int, step, stream: int):

@@ -91,14 +91,16 @@ class MaskRCNN(keras.Model):
         optimizer = getattr(self, "optimizer", None)
         return tf.constant(0) if optimizer is None else tf.cast(optimizer.iterations.value, tf.int32)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, static_shapes=False):
         """With objects in `inputs` (a training batch): the answers beside their targets. Without: detections.
 
         Args:
             inputs: a dict; `image` and `image_size`, and for training the other keys of a batch.
             training: whether batch norm trains.
+            static_shapes: fix every shape, which XLA and other runtimes ask for, at the cost of work on empty slots.
+                Call it on shapes that are known, in `tf.function(..., jit_compile=True)`.
         """
-        forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training)
+        forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
         if "boxes" in inputs:
             return training_answers(forward, inputs, self.step)
         return self._inference.detections(forward)

@@ -64,7 +64,6 @@ def build_network(config) -> keras.Model:
             canonical_size=config.roi_canonical_size,
             sampling_ratio=config.roi_sampling_ratio,
             aligned=config.roi_aligned,
-            static_shapes=config.static_shapes,
             name=name,
         )
 

@@ -50,17 +50,23 @@ def training_answers(forward: Forward, batch, step, priorities=None):
 
 
 def _mask_answers(forward, batch, rois):
-    """Mask logits and targets of the positive regions, as many as there are; one of no weight if there are none."""
+    """Mask logits and targets of the positive regions; those that stand in for none have no weight."""
     positive = rois["is_positive"]
-    # The gradient of a convolution over nothing is an error in TensorFlow.
-    stand_in = tf.scatter_nd([[0, 0]], [~tf.reduce_any(positive)], tf.shape(positive))
-    where = tf.cast(tf.where(positive | stand_in), tf.int32)
+    if forward.static_shapes:  # as many as there may be
+        most = max(1, int(forward.config.roi_samples * forward.config.roi_positive_fraction))
+        slots = tf.range(most)[None] + tf.zeros_like(rois["matched"][:, :1])
+        pictures = tf.range(tf.shape(positive)[0])[:, None] + tf.zeros_like(slots)
+        where = tf.reshape(tf.stack([pictures, slots], axis=-1), (-1, 2))
+    else:
+        # As many as there are, but one: the gradient of a convolution over nothing is an error in TensorFlow.
+        stand_in = tf.scatter_nd([[0, 0]], [~tf.reduce_any(positive)], tf.shape(positive))
+        where = tf.cast(tf.where(positive | stand_in), tf.int32)
     boxes, picture = tf.gather_nd(rois["rois"], where), where[:, 0]
     logits = of_class(forward.segment(boxes, picture), tf.gather_nd(rois["labels"], where))
     matched = tf.gather_nd(rois["matched"], where)
     size = logits.shape[1]
     targets = mask_targets(
-        batch["masks"], batch["image_size"], boxes, picture, matched, size, forward.config
+        batch["masks"], batch["image_size"], boxes, picture, matched, size, forward.config, forward.static_shapes
     )
     weights = tf.cast(tf.gather_nd(positive, where), tf.float32)
     return {"logits": logits, "targets": targets, "weights": weights}

@@ -59,10 +59,15 @@ def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
     Returns:
         (N, size, size, C) float32.
     """
+    padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    return align_padded(padded, boxes, picture, scale, size, sampling_ratio, aligned)
+
+
+def align_padded(padded, boxes, picture, scale, size, sampling_ratio, aligned):
+    """As `align_one`, of a map (B, h + 2, w + 2, C) that is repeated at its edges already."""
     rows, columns = (sampling_ratio,) * 2 if isinstance(sampling_ratio, int) else sampling_ratio
     counts = tf.stack([size * rows, size * columns])
     first, step = _grid(boxes, scale, counts, aligned)
-    padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     limit = tf.cast(tf.shape(padded)[1:3] - 1, tf.float32)
     begin = (first + 1.0) / limit
     end = (first + step * tf.cast(counts - 1, tf.float32) + 1.0) / limit

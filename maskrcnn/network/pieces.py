@@ -1,4 +1,4 @@
-"""The network in three pieces that run one after another, cut from its own graph: what is edited there runs as edited."""
+"""The network in three pieces, cut from its own graph: what a user edits there trains and detects as edited."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Pieces:
         missing = [name for name in ("image", "rois", "mask_rois") if name not in inputs]
         missing += [name for name in wanted if not isinstance(outputs, dict) or name not in outputs]
         if missing:
-            raise ValueError(f"network {network.name!r} has no {', '.join(missing)}: see maskrcnn.network.build_network")
+            raise ValueError(f"network {network.name!r} has no {', '.join(missing)}: see network.build_network")
         graph = _Graph(inputs)
         for name in wanted:
             kind = {"rois"} if name in BOXES else {"mask_rois"} if name in MASKS else set()
             if wrong := graph.sources(outputs[name]) - kind - {"image"}:
                 raise ValueError(
-                    f"network {network.name!r}: output {name} depends on input {', '.join(sorted(wrong))}, which is not "
-                    "known when it is computed"
+                    f"network {network.name!r}: output {name} depends on input {', '.join(sorted(wrong))}, which is "
+                    "not known when it is computed"
                 )
         box_maps, mask_maps = (graph.before([outputs[name] for name in names]) for names in (BOXES, MASKS))
         # Keras runs calls of equal depth last output first; finest level first, sums of gradients are as they were.

@@ -162,11 +162,11 @@ def align_by_gather(features, boxes, picture, level, scales, size, sampling_rati
 
 
 class _Reading(NamedTuple):
-    picture: Any = None
-    static_shapes: bool = False
+    picture: Any
+    static_shapes: bool
 
 
-_READING: contextvars.ContextVar[_Reading] = contextvars.ContextVar("reading", default=_Reading())
+_READING: contextvars.ContextVar[_Reading | None] = contextvars.ContextVar("reading", default=None)
 
 
 @contextlib.contextmanager
@@ -215,8 +215,7 @@ class RoIAlign(keras.layers.Layer):
 
     def call(self, inputs):
         *features, rois = inputs
-        how = _READING.get()
-        picture = how.picture
+        picture, static_shapes = _READING.get() or (None, False)
         if picture is None:
             picture = tf.repeat(tf.range(tf.shape(rois)[0]), tf.shape(rois)[1])
         rois = tf.cast(rois, tf.float32)
@@ -224,7 +223,7 @@ class RoIAlign(keras.layers.Layer):
         boxes = tf.reshape(rois, (-1, 4))
         lowest = CANONICAL_LEVEL - 2
         level = level_of(boxes, self.canonical_size, lowest, lowest + len(features) - 1) - lowest
-        align = align_by_gather if how.static_shapes else align_by_crop
+        align = align_by_gather if static_shapes else align_by_crop
         found = align(
             [tf.cast(f, tf.float32) for f in features], boxes, picture, level, [1.0 / s for s in self.strides],
             self.size, self.sampling_ratio, self.aligned,

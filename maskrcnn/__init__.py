@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from maskrcnn import data, weights
     from maskrcnn.config import MaskRCNNConfig
+    from maskrcnn.detections import Detections, Measured
     from maskrcnn.evaluation import evaluate
-    from maskrcnn.inference import Detections, Measured
-    from maskrcnn.masks import paste_masks
     from maskrcnn.model import MaskRCNN, load
+    from maskrcnn.regions.pasting import paste_masks
 
 _PLACES = {
-    "Detections": "inference",
+    "Detections": "detections",
     "MaskRCNN": "model",
     "MaskRCNNConfig": "config",
-    "Measured": "inference",
+    "Measured": "detections",
     "evaluate": "evaluation",
     "load": "model",
-    "paste_masks": "masks",
+    "paste_masks": "regions.pasting",
 }
 __all__ = ["Detections", "MaskRCNN", "MaskRCNNConfig", "Measured", "data", "evaluate", "load", "paste_masks", "weights"]
 

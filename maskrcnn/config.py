@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -86,10 +87,18 @@ class MaskRCNNConfig:
     detection_nms_iou: float = 0.5
     detections_per_image: int = 100
 
-    static_shapes: bool = False  # fixed shapes throughout: for XLA and export
     seed: int = 0  # of the samplers
 
-    def __post_init__(self):
+    # Of configs written before November 2026; it is an argument of the call and of the export now, and not kept here.
+    static_shapes: dataclasses.InitVar[bool] = False
+
+    def __post_init__(self, static_shapes):
+        if static_shapes:
+            warnings.warn(
+                "static_shapes=True is no longer part of the config and is not kept: model(inputs, static_shapes=True) "
+                "and model.export(path) fix shapes",
+                stacklevel=3,
+            )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, list):  # JSON has no tuples

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from maskrcnn.inference import Detections
+from maskrcnn.detections import Detections
 
 # Okabe and Ito (2008): colours that the colour-blind can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

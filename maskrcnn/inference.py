@@ -2,59 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
-from maskrcnn import detection
 from maskrcnn.data.resize import resized_size
-from maskrcnn.forward import Forward
-from maskrcnn.masks import paste_masks
-from maskrcnn.preprocessing import fit
-
-
-@dataclasses.dataclass(frozen=True)
-class Detections:
-    """What was found in one picture, best first, in its own pixels.
-
-    Attributes:
-        boxes: (N, 4) float32 xyxy.
-        labels: (N,) int32, from 1: positions in the config's `class_names`.
-        scores: (N,) float32.
-        masks: (N, H, W) bool.
-    """
-
-    boxes: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
-    masks: np.ndarray
-
-    def __len__(self):
-        return len(self.scores)
-
-
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """What a model answers about one picture and a set of boxes given with it, in the picture's pixels.
-
-    Attributes:
-        proposals: (P, 4) float32 xyxy, best first; proposal_scores: (P,) float32 in [0, 1].
-        detections: Detections above the config's `detection_min_score`.
-        agnostic_boxes: (A, 4), agnostic_scores: (A,): detections whatever their class.
-        class_probs: (K, C + 1) of the given boxes, background first.
-        refined_boxes: (K, C + 1, 4): where each class would move the given boxes.
-        mask_probs: (M, 28, 28, C) of the given mask boxes; channel c is label c + 1.
-    """
-
-    proposals: np.ndarray
-    proposal_scores: np.ndarray
-    detections: Detections
-    agnostic_boxes: np.ndarray
-    agnostic_scores: np.ndarray
-    class_probs: np.ndarray
-    refined_boxes: np.ndarray
-    mask_probs: np.ndarray
+from maskrcnn.detections import Detections, Measured
+from maskrcnn.network.forward import Forward
+from maskrcnn.network.preprocessing import fit
+from maskrcnn.regions import second_stage
+from maskrcnn.regions.pasting import paste_masks
 
 
 class Inference:
@@ -68,15 +24,15 @@ class Inference:
     def detections(self, forward: Forward, min_score=None, max_detections=None) -> dict:
         """Detections of a batch as padded tensors: boxes, scores, labels, count, and masks (flat)."""
         config = forward.config
-        probs, boxes = detection.second_stage(forward, forward.proposals())
-        boxes, scores, labels, count = detection.detect_boxes(
+        probs, boxes = second_stage.second_stage(forward, forward.proposals())
+        boxes, scores, labels, count = second_stage.detect_boxes(
             forward,
             probs,
             boxes,
             config.detection_min_score if min_score is None else min_score,
             config.detections_per_image if max_detections is None else max_detections,
         )
-        masks = detection.detect_masks(forward, boxes, labels, count)
+        masks = second_stage.detect_masks(forward, boxes, labels, count)
         return {"boxes": boxes, "scores": scores, "labels": labels, "count": count, "mask_probs": masks}
 
     def detect(self, image, score_threshold, max_detections):
@@ -172,10 +128,10 @@ class Inference:
         network, config = self._parts()
         forward = Forward(network, config, images, sizes)
         proposals = forward.proposals()
-        probs, refined = detection.second_stage(forward, proposals)
+        probs, refined = second_stage.second_stage(forward, proposals)
         limits = (config.detection_min_score, config.detections_per_image)
-        found, scores, labels, count = detection.detect_boxes(forward, probs, refined, *limits)
-        agnostic, agnostic_scores, agnostic_count = detection.detect_class_agnostic(forward, probs, refined, *limits)
+        found, scores, labels, count = second_stage.detect_boxes(forward, probs, refined, *limits)
+        agnostic, agnostic_scores, agnostic_count = second_stage.detect_class_agnostic(forward, probs, refined, *limits)
         logits, deltas = forward.classify(boxes)
         return {
             "proposals": proposals[0],
@@ -185,12 +141,12 @@ class Inference:
             "scores": scores,
             "labels": labels,
             "count": count,
-            "mask_probs": detection.detect_masks(forward, found, labels, count),
+            "mask_probs": second_stage.detect_masks(forward, found, labels, count),
             "agnostic_boxes": agnostic,
             "agnostic_scores": agnostic_scores,
             "agnostic_count": agnostic_count,
             "class_probs": tf.nn.softmax(logits),
-            "refined_boxes": detection.refine(forward, boxes, deltas),
+            "refined_boxes": second_stage.refine(forward, boxes, deltas),
             "probe_masks": tf.sigmoid(forward.segment(mask_boxes, mask_picture)[..., 1:]),
         }
 

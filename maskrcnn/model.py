@@ -8,10 +8,11 @@ import tensorflow as tf
 from maskrcnn import losses as loss_ops
 from maskrcnn.config import MaskRCNNConfig
 from maskrcnn.data.pipeline import batches
-from maskrcnn.forward import Forward, training_answers
 from maskrcnn.inference import Inference
 from maskrcnn.network import build_network, leaf_layers
+from maskrcnn.network.forward import Forward
 from maskrcnn.task_losses import task_losses
+from maskrcnn.training import training_answers
 
 
 @keras.saving.register_keras_serializable("maskrcnn")
@@ -39,13 +40,14 @@ class MaskRCNN(keras.Model):
         super().__init__(**kwargs)
         self.config = config
         self.network = build_network(config) if network is None else network
-        self.supports_jit = False  # training has as many masks as there are positives
+        self.supports_jit = False  # as it is, training has as many masks as there are positives: see `compile`
         self.loss_weights = {
             name: self.add_weight(shape=(), initializer="ones", trainable=False, name=f"weight_of_{name}")
             for name in loss_ops.NAMES
         }
         self._loss_means = {name: keras.metrics.Mean(name=name) for name in ("loss", *loss_ops.NAMES)}
         self._inference = Inference(self)
+        self._export_shapes = False  # while `export` traces, the `static_shapes` it was given
         self.built = True
 
     # Training
@@ -58,6 +60,14 @@ class MaskRCNN(keras.Model):
         halved = any(layer.dtype_policy.name == "mixed_float16" for layer in leaf_layers(self.network))
         if halved and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        compiled = kwargs.get("jit_compile", "auto") is True
+        if compiled and self.config.mask_target_sampling_ratio == 0:
+            raise ValueError(
+                "jit_compile=True: XLA needs shapes that do not depend on data, and with mask_target_sampling_ratio=0 "
+                "(MaskRCNNConfig.torchvision) each region's mask is sampled as often as it is large; give the config "
+                "mask_target_sampling_ratio=2, or leave jit_compile alone"
+            )
+        self.supports_jit = compiled  # only where it is asked for: work on empty slots costs time
         super().compile(optimizer=optimizer, **kwargs)
 
     def fit(self, x=None, *args, batch_size=None, validation_data=None, augment="none", **kwargs):
@@ -90,14 +100,20 @@ class MaskRCNN(keras.Model):
         optimizer = getattr(self, "optimizer", None)
         return tf.constant(0) if optimizer is None else tf.cast(optimizer.iterations.value, tf.int32)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, static_shapes=False):
         """With objects in `inputs` (a training batch): the answers beside their targets. Without: detections.
 
         Args:
             inputs: a dict; `image` and `image_size`, and for training the other keys of a batch.
             training: whether batch norm trains.
+            static_shapes: fix every shape, which XLA and other runtimes ask for, at the cost of work on empty slots.
+                Call it on shapes that are known, in `tf.function(..., jit_compile=True)`.
         """
-        forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training)
+        if "boxes" in inputs:
+            static_shapes = static_shapes or (self.compiled and self.jit_compile)
+        else:
+            static_shapes = static_shapes or self._export_shapes
+        forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
         if "boxes" in inputs:
             return training_answers(forward, inputs, self.step)
         return self._inference.detections(forward)
@@ -155,6 +171,31 @@ class MaskRCNN(keras.Model):
         return self._inference.measure(images, boxes, mask_boxes)
 
     # Saving
+
+    def export(self, filepath, format="tf_saved_model", image_size=None, static_shapes=True, **kwargs):
+        """Like keras.Model.export, of detection in padded pictures: what `call` answers without objects.
+
+        Args:
+            filepath, format: see keras.Model.export.
+            image_size: (height, width) of the padded picture, multiples of the config's `size_divisor`; None: square,
+                of `max_size`. One picture a call.
+            static_shapes: fix every shape, as runtimes other than TensorFlow ask.
+            kwargs: of keras.Model.export; an `input_signature` there replaces `image_size`.
+        """
+        divisor = self.config.size_divisor
+        height, width = image_size or (-(-self.config.max_size // divisor) * divisor,) * 2
+        if height % divisor or width % divisor:
+            raise ValueError(f"image_size={image_size}: multiples of size_divisor={divisor} are needed")
+        signature = {
+            "image": keras.InputSpec(shape=(1, height, width, 3), dtype="float32"),
+            "image_size": keras.InputSpec(shape=(1, 2), dtype="float32"),
+        }
+        kwargs.setdefault("input_signature", [signature])
+        self._export_shapes = static_shapes
+        try:
+            return super().export(filepath, format=format, **kwargs)
+        finally:
+            self._export_shapes = False
 
     def get_config(self):
         return {

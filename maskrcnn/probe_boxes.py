@@ -1,7 +1,6 @@
 """The probe boxes of a training batch, drawn inside the compiled graph: on them each task's loss is its own.
 
-The same idea as the stored probe set of evaluation (`maskrcnn.evaluation.probe`): true boxes, jittered copies,
-background. They depend on no proposal, so that no other task's answers move a loss.
+They follow the rules of `maskrcnn.probe_rules` and depend on no proposal, so that no other task's answers move a loss.
 """
 
 from __future__ import annotations
@@ -9,13 +8,19 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.sampling import random_priority
-from maskrcnn.targets import objects_of
+from maskrcnn.box_overlap import aligned_iou, covered
+from maskrcnn.probe_rules import (
+    BACKGROUND_IOU,
+    BACKGROUND_SIDES,
+    BACKGROUNDS,
+    CANDIDATES,
+    JITTER_IOU,
+    JITTERS,
+    LIKE_AN_OBJECT,
+)
+from maskrcnn.proposals.matching import objects_of
+from maskrcnn.regions.sampling import random_priority
 
-JITTER_IOU = (0.5, 0.9)  # of a jittered box with its own object
-BACKGROUND_IOU = 0.3  # a background box stays below this with everything
-JITTERS, BACKGROUNDS = 4, 8  # copies of an object; boxes of a picture
-_CANDIDATES = 96  # background boxes tried at once
 _HALVINGS = 12
 _JITTER_STREAM, _BACKGROUND_STREAM = 3, 4  # of the random numbers; training draws from 0 and 1
 
@@ -51,7 +56,7 @@ def probe_boxes(batch, seed: int = 0):
     valid, crowd = objects_of(batch)
     pictures, count = tf.shape(valid)[0], tf.shape(valid)[1]
     copies, fits = _jittered(batch, valid, uniform(keys, (count, JITTERS, 5), seed, _JITTER_STREAM))
-    background, free = _background(batch, valid, crowd, uniform(keys, (_CANDIDATES, 5), seed, _BACKGROUND_STREAM))
+    background, free = _background(batch, valid, crowd, uniform(keys, (CANDIDATES, 5), seed, _BACKGROUND_STREAM))
     owner = tf.concat([tf.range(count), tf.repeat(tf.range(count), JITTERS)], axis=0)
     matched = tf.pad(tf.repeat(owner[None], pictures, axis=0), [[0, 0], [0, BACKGROUNDS]])
     is_object = tf.pad(tf.concat([valid, fits], axis=1), [[0, 0], [0, BACKGROUNDS]])
@@ -77,10 +82,10 @@ def _jittered(batch, valid, drawn):
     near, far = tf.zeros_like(target), tf.ones_like(target)
     for _ in range(_HALVINGS):
         middle = (near + far) / 2
-        above = _own_iou(boxes, boxes + middle[..., None] * direction) > target
+        above = aligned_iou(boxes, boxes + middle[..., None] * direction) > target
         near, far = tf.where(above, middle, near), tf.where(above, far, middle)
     copies = box_ops.clip(boxes + near[..., None] * direction, batch["image_size"])
-    own = _own_iou(boxes, copies)
+    own = aligned_iou(boxes, copies)
     shape = tf.shape(own)
     flat = tf.reshape(copies, (shape[0], -1, 4))
     others = tf.where(valid[:, None], box_ops.iou(flat, batch["boxes"]), 0.0)
@@ -90,37 +95,24 @@ def _jittered(batch, valid, drawn):
     return flat, fits & tf.repeat(valid, shape[2], axis=1)
 
 
-def _own_iou(boxes, copies):
-    """IoU of boxes (..., 4) with their copies, pair by pair; 0 for a box turned inside out."""
-    corners = tf.concat([tf.maximum(boxes[..., :2], copies[..., :2]), tf.minimum(boxes[..., 2:], copies[..., 2:])], -1)
-    common, first, second = (
-        tf.reduce_prod(tf.maximum(one[..., 2:] - one[..., :2], 0.0), axis=-1) for one in (corners, boxes, copies)
-    )
-    return tf.math.divide_no_nan(common, first + second - common)
-
-
 def _background(batch, valid, crowd, drawn):
     """Boxes (B, BACKGROUNDS, 4) away from everything and whether they serve; `drawn` is (B, K, 5) uniform."""
     size = batch["image_size"][:, None, ::-1]  # (B, 1, 2): width, height
-    sides = size * tf.exp(tf.math.log(1 / 16) + drawn[..., :2] * tf.math.log(8.0))  # 1/16 to 1/2 of the picture's
-    # Every other candidate is sized like one of the picture's objects, times 0.7 to 1.4.
+    least, most = BACKGROUND_SIDES
+    sides = size * tf.exp(tf.math.log(least) + drawn[..., :2] * tf.math.log(most / least))
     order = tf.argsort(tf.cast(~valid, tf.int32), axis=1, stable=True)
     objects = tf.reduce_sum(tf.cast(valid, tf.float32), axis=1)
     pick = tf.gather(order, tf.cast(drawn[..., 4] * objects[:, None], tf.int32), batch_dims=1)
     like = tf.stack(box_ops.sides(tf.gather(batch["boxes"], pick, batch_dims=1)), axis=-1)
-    like *= tf.exp(0.35 * (2 * drawn[..., :2] - 1))
-    sized_like = (tf.range(_CANDIDATES) % 2 == 0)[None] & (objects[:, None] > 0)
+    like *= tf.exp(LIKE_AN_OBJECT * (2 * drawn[..., :2] - 1))
+    sized_like = (tf.range(CANDIDATES) % 2 == 0)[None] & (objects[:, None] > 0)
     sides = tf.clip_by_value(tf.where(sized_like[..., None], like, sides), tf.minimum(2.0, size), size)
     corner = drawn[..., 2:4] * (size - sides)
     boxes = tf.concat([corner, corner + sides], axis=-1)
 
     overlaps = tf.where((valid | crowd)[:, None], box_ops.iou(boxes, batch["boxes"]), 0.0)
-    lower = tf.maximum(boxes[:, :, None, :2], batch["boxes"][:, None, :, :2])
-    upper = tf.minimum(boxes[:, :, None, 2:], batch["boxes"][:, None, :, 2:])
-    covered = tf.math.divide_no_nan(
-        tf.reduce_prod(tf.maximum(upper - lower, 0.0), axis=-1), box_ops.area(boxes)[..., None]
-    )
-    overlaps = tf.maximum(overlaps, tf.where(crowd[:, None], covered, 0.0))  # inside a crowd nothing is background
+    # Inside a crowd nothing is background.
+    overlaps = tf.maximum(overlaps, tf.where(crowd[:, None], covered(boxes, batch["boxes"]), 0.0))
     free = tf.reduce_max(overlaps, axis=-1) < BACKGROUND_IOU
     serves, index = tf.math.top_k(tf.cast(free, tf.int32), k=BACKGROUNDS)  # of equals the first
     return tf.gather(boxes, index, batch_dims=1), serves > 0

@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
 from maskrcnn import losses as loss_ops
-from maskrcnn import targets as target_ops
-from maskrcnn.forward import Forward, of_class
+from maskrcnn.network.forward import Forward, of_class
 from maskrcnn.probe_boxes import picture_keys, probe_boxes, uniform
+from maskrcnn.proposals.anchor_targets import anchor_targets
+from maskrcnn.proposals.matching import objects_of
+from maskrcnn.regions.mask_targets import mask_targets
 
 _ANCHOR_STREAM = 2
 
@@ -59,7 +61,7 @@ def _proposal(forward, batch, seed):
     logits, deltas = tf.concat(forward.rpn_logits, axis=1), tf.concat(forward.rpn_deltas, axis=1)
     anchors = tf.concat(forward.anchors, axis=0)
     priority = uniform(picture_keys(batch), tf.shape(anchors)[:1], seed, _ANCHOR_STREAM)
-    targets = target_ops.anchor_targets(anchors, batch, config, priority)
+    targets = anchor_targets(anchors, batch, config, priority)
     logits = tf.gather(logits, targets["indices"], batch_dims=1)
     deltas = tf.gather(deltas, targets["indices"], batch_dims=1)
     shares = _shares(targets["is_sampled"])
@@ -78,13 +80,13 @@ def _bbox(config, batch, probes, deltas):
 
 
 def _mask(forward, batch):
-    valid, _ = target_ops.objects_of(batch)
+    valid, _ = objects_of(batch)
     # One more, of no weight: the gradient of a convolution over nothing is an error in TensorFlow.
     where = tf.concat([tf.cast(tf.where(valid), tf.int32), [[0, 0]]], axis=0)
     shares = tf.concat([tf.boolean_mask(_shares(valid), valid), [0.0]], axis=0)
     boxes, picture, matched = tf.gather_nd(batch["boxes"], where), where[:, 0], where[:, 1]
     logits = of_class(forward.segment(boxes, picture), tf.gather_nd(batch["labels"], where))
-    targets = target_ops.mask_targets(
+    targets = mask_targets(
         batch["masks"], batch["image_size"], boxes, picture, matched, logits.shape[1], forward.config
     )
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from maskrcnn.box_overlap import aligned_iou
 from maskrcnn.evaluation.ap import agnostic, average_precision, coco_index, match
 from maskrcnn.evaluation.floors import mask_ceiling
 from maskrcnn.evaluation.isolated import (
@@ -20,7 +21,6 @@ from maskrcnn.evaluation.isolated import (
     recalled,
 )
 from maskrcnn.evaluation.measures import MEASURES, TASKS, Nested
-from maskrcnn.evaluation.overlap import aligned_iou
 from maskrcnn.evaluation.probe import JITTERED, ImageProbes, ProbeSet
 from maskrcnn.evaluation.records import CocoRecords
 from maskrcnn.evaluation.tide import tide as tide_errors

@@ -130,7 +130,7 @@ def mask_overlaps(
     Returns:
         IoU (M,) and boundary IoU (M,), float64.
     """
-    from maskrcnn.masks import paste_masks
+    from maskrcnn.regions.pasting import paste_masks
 
     if not len(masks):
         return np.zeros(0), np.zeros(0)

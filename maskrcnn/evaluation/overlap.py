@@ -1,42 +1,10 @@
-"""Overlaps in NumPy, of boxes and of masks; boxes are xyxy, float64 inside."""
+"""Overlaps of masks, in NumPy; those of boxes are in maskrcnn.box_overlap."""
 
 from __future__ import annotations
 
 import numpy as np
 
 BOUNDARY_RATIO = 0.02  # width of a boundary as a share of the picture's diagonal
-
-
-def areas(boxes: np.ndarray) -> np.ndarray:
-    """Areas (...,) of boxes (..., 4), 0 for an inverted one."""
-    sides = np.maximum(np.asarray(boxes, np.float64)[..., 2:] - np.asarray(boxes, np.float64)[..., :2], 0)
-    return sides[..., 0] * sides[..., 1]
-
-
-def _intersection(boxes, others):
-    boxes, others = np.asarray(boxes, np.float64), np.asarray(others, np.float64)
-    low = np.maximum(boxes[..., :2], others[..., :2])
-    sides = np.maximum(np.minimum(boxes[..., 2:], others[..., 2:]) - low, 0)
-    return sides[..., 0] * sides[..., 1]
-
-
-def aligned_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU (...,) of boxes (..., 4) with others (..., 4), one by one; 0 where a box is not finite."""
-    intersection = _intersection(boxes, others)
-    union = areas(boxes) + areas(others) - intersection
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nan_to_num(np.where(union > 0, intersection / union, 0.0), nan=0.0, posinf=0.0)
-
-
-def pairwise_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU (N, M) of boxes (N, 4) with others (M, 4)."""
-    return aligned_iou(np.asarray(boxes)[:, None], np.asarray(others)[None])
-
-
-def covered(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Share (N, M) of each box (N, 4) that lies in each other (M, 4): COCO's overlap with a crowd."""
-    intersection = _intersection(np.asarray(boxes)[:, None], np.asarray(others)[None])
-    return intersection / np.maximum(areas(boxes), 1e-9)[:, None]
 
 
 def mask_iou(masks: np.ndarray, others: np.ndarray) -> np.ndarray:

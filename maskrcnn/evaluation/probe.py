@@ -8,12 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from maskrcnn.evaluation.overlap import aligned_iou, covered, pairwise_iou
+from maskrcnn.box_overlap import aligned_iou, covered, pairwise_iou
+from maskrcnn.probe_rules import (
+    BACKGROUND_IOU,
+    BACKGROUND_SIDES,
+    BACKGROUNDS,
+    CANDIDATES,
+    JITTER_IOU,
+    JITTERS,
+    LIKE_AN_OBJECT,
+)
 
 GROUND_TRUTH, JITTERED, BACKGROUND = 0, 1, 2
-JITTER_IOU = (0.5, 0.9)  # of a jittered box with its own object
-BACKGROUND_IOU = 0.3  # a background box stays below this with everything
-_CANDIDATES = 96  # tried at once, per object or per picture
 _ROUNDS = 8
 
 
@@ -85,7 +91,7 @@ class ProbeSet(Sequence[ImageProbes]):
 
 
 def probe_set(
-    dataset, seed: int = 0, *, jitters: int = 4, backgrounds: int = 8, limit: int | None = None
+    dataset, seed: int = 0, *, jitters: int = JITTERS, backgrounds: int = BACKGROUNDS, limit: int | None = None
 ) -> ProbeSet:
     """Draws the probes of a dataset's first `limit` pictures.
 
@@ -106,7 +112,9 @@ def probe_set(
     return ProbeSet(seed, tuple(images))
 
 
-def image_probes(sample, seed: int, index: int, *, jitters: int = 4, backgrounds: int = 8) -> ImageProbes:
+def image_probes(
+    sample, seed: int, index: int, *, jitters: int = JITTERS, backgrounds: int = BACKGROUNDS
+) -> ImageProbes:
     """Draws the probe boxes of one picture, a function of (seed, index, the sample's boxes) alone.
 
     Crowds are no objects here, but background boxes keep away from them. A jittered copy overlaps no other
@@ -147,8 +155,8 @@ def _jitter(rng, boxes, copies, height, width):
     low, high = JITTER_IOU
     targets = low + (high - low) * (np.arange(copies) + rng.random((count, copies))) / copies
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-    strength = rng.uniform(0.02, 0.45, (count, _CANDIDATES, 1))
-    moved = boxes[:, None] + strength * rng.uniform(-1, 1, (count, _CANDIDATES, 4)) * sides[:, None]
+    strength = rng.uniform(0.02, 0.45, (count, CANDIDATES, 1))
+    moved = boxes[:, None] + strength * rng.uniform(-1, 1, (count, CANDIDATES, 4)) * sides[:, None]
     # one candidate is always there: the box shrunk about its centre to 70 % of its area
     shrink = 0.5 * (1 - 0.7**0.5) * sides * [1, 1, -1, -1]
     moved = np.concatenate([moved, (boxes + shrink)[:, None]], axis=1)
@@ -177,12 +185,13 @@ def _background(rng, objects, crowds, distractors, count, height, width):
     found = np.zeros((0, 4), np.float32)
     for _ in range(_ROUNDS):
         # sides: log-uniform from 1/16 to 1/2 of the picture's, or an object's times 0.7 to 1.4
-        sides = np.exp(rng.uniform(np.log(1 / 16), np.log(1 / 2), (_CANDIDATES, 2))) * [width, height]
+        sides = np.exp(rng.uniform(*np.log(BACKGROUND_SIDES), (CANDIDATES, 2))) * [width, height]
         if len(sized_like):
-            like = sized_like[rng.integers(len(sized_like), size=_CANDIDATES // 2)]
-            sides[::2] = (like[:, 2:] - like[:, :2]) * np.exp(rng.uniform(-0.35, 0.35, (_CANDIDATES // 2, 2)))
+            like = sized_like[rng.integers(len(sized_like), size=CANDIDATES // 2)]
+            stretch = np.exp(rng.uniform(-LIKE_AN_OBJECT, LIKE_AN_OBJECT, (CANDIDATES // 2, 2)))
+            sides[::2] = (like[:, 2:] - like[:, :2]) * stretch
         sides = np.clip(sides, 2, [max(width, 2), max(height, 2)])
-        corner = rng.random((_CANDIDATES, 2)) * ([width, height] - sides)
+        corner = rng.random((CANDIDATES, 2)) * ([width, height] - sides)
         boxes = _clip(np.concatenate([corner, corner + sides], axis=1), height, width).astype(np.float32)
         free = np.ones(len(boxes), bool)
         if len(everything):

@@ -61,7 +61,7 @@ def data(tmp_path_factory):
 @pytest.fixture
 def at_hand(data, monkeypatch, tmp_path):
     """The data are found; weights that would be downloaded, or are not on this machine, are left as they are drawn."""
-    from maskrcnn.backbones import mobilenet
+    from maskrcnn.network.backbones import mobilenet
 
     monkeypatch.setenv("TASKPRUNE_DATA", str(data))
     monkeypatch.chdir(tmp_path)  # no other data are looked at

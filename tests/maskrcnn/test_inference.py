@@ -1,6 +1,9 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
+import maskrcnn
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +72,35 @@ def test_measure_gives_each_picture_its_own(tiny, picture):
     np.testing.assert_array_equal(alone.detections.masks, detected.masks)
 
 
-def test_fixed_shapes_compile_under_xla_and_agree(tiny, picture):
-    plain = tiny()
-    fixed = tiny(static_shapes=True)
-    fixed.set_weights(plain.get_weights())
-    image = tf.image.resize(picture.astype("float32") / 255, (64, 64))[None]
-    size = tf.constant([[64.0, 64.0]])
-    # XLA wants to know the batch.
-    compiled = tf.function(lambda x: fixed({"image": x, "image_size": size}), jit_compile=True)
-    ours, theirs = plain({"image": image, "image_size": size}), compiled(image)
+def test_a_trained_model_detects_under_xla(tiny, pictures):
+    """With fixed shapes, which are an argument of the call; XLA wants to know the shapes of what it compiles."""
+    model = tiny(detection_min_score=0.0)
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
+    model.fit(pictures, batch_size=4, epochs=1, verbose=0)
+    batch = next(iter(maskrcnn.data.batches(pictures, model.config, 1, training=False)))
+    inputs = {key: batch[key] for key in ("image", "image_size")}
+    compiled = tf.function(lambda x: model(x, static_shapes=True), jit_compile=True)
+    ours, theirs = model(inputs), compiled(inputs)
     count = int(ours["count"][0])
     assert count == int(theirs["count"][0]) == 20
     np.testing.assert_allclose(ours["boxes"], theirs["boxes"], atol=1e-2)
     np.testing.assert_array_equal(ours["labels"], theirs["labels"])
     np.testing.assert_allclose(ours["mask_probs"], theirs["mask_probs"][:count], atol=1e-4)
+
+
+def test_an_export_has_fixed_shapes_unless_told_otherwise(tiny, pictures, tmp_path):
+    model = tiny(detection_min_score=0.5)
+    batch = next(iter(maskrcnn.data.batches(pictures, model.config, 1, training=False)))
+    inputs = {key: batch[key] for key in ("image", "image_size")}
+    found = {}
+    for fixed in (True, False):
+        model.export(tmp_path / str(fixed), image_size=(64, 64), static_shapes=fixed, verbose=False)
+        loaded = tf.saved_model.load(str(tmp_path / str(fixed)))
+        found[fixed] = loaded.serve(inputs)
+    count = int(found[False]["count"][0])
+    assert found[True]["mask_probs"].shape[0] == 20 and found[False]["mask_probs"].shape[0] == count < 20
+    np.testing.assert_allclose(found[True]["boxes"], found[False]["boxes"], atol=1e-2)
+    np.testing.assert_allclose(found[True]["mask_probs"][:count], found[False]["mask_probs"], atol=1e-4)
 
 
 def test_detection_does_not_trace_again_for_another_size(tiny, picture):

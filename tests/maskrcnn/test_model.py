@@ -144,3 +144,37 @@ def test_frozen_batch_norm_does_not_move(tiny, pictures):
     model.fit(pictures, batch_size=4, epochs=1, verbose=0)
     assert len(norms) > 20
     assert_equal(before, [v.numpy() for v in norms])
+
+
+@pytest.mark.slow  # XLA compiles for most of a minute
+def test_training_under_xla_agrees(tiny, pictures):
+    """The same samples are drawn; empty slots of masks have no weight."""
+    plain, compiled = tiny(), tiny()
+    plain.compile(keras.optimizers.SGD(0.0))  # steps of so small a network are chaotic
+    compiled.compile(keras.optimizers.SGD(0.0), jit_compile=True)
+    assert compiled.jit_compile and not plain.jit_compile
+    expected, found = (m.fit(pictures, batch_size=4, verbose=0).history for m in (plain, compiled))
+    for name in ("loss", *losses.NAMES):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+    compiled.optimizer.learning_rate.assign(0.01)
+    history = compiled.fit(pictures, batch_size=4, epochs=8, verbose=0).history
+    assert history["loss"][-1] < 0.8 * found["loss"][0]
+
+
+def test_training_under_xla_is_refused_where_shapes_depend_on_data(tiny):
+    with pytest.raises(ValueError, match="jit_compile=True.*mask_target_sampling_ratio=0"):
+        tiny(mask_target_sampling_ratio=0).compile("sgd", jit_compile=True)
+    tiny(mask_target_sampling_ratio=0).compile("sgd")
+
+
+def test_files_of_before_that_hold_static_shapes_are_read(tiny):
+    model = tiny()
+    old = model.get_config()
+    old["config"]["static_shapes"] = False
+    for layer in old["network"]["config"]["layers"]:
+        if layer["class_name"] == "RoIAlign":
+            layer["config"]["static_shapes"] = False
+    assert maskrcnn.MaskRCNN.from_config(old).config == model.config
+    assert "static_shapes" not in model.config.get_config()
+    with pytest.warns(UserWarning, match="static_shapes=True is no longer part of the config"):
+        assert tiny(static_shapes=True).config == model.config

@@ -14,10 +14,11 @@ import tensorflow as tf
 import maskrcnn
 from maskrcnn import losses as loss_ops
 from maskrcnn.data.resize import resize_masks, resized_size
-from maskrcnn.detection import refine
-from maskrcnn.forward import Forward, training_answers
 from maskrcnn.network import leaf_layers
-from maskrcnn.preprocessing import fit, normalise
+from maskrcnn.network.forward import Forward
+from maskrcnn.network.preprocessing import fit, normalise
+from maskrcnn.regions.second_stage import refine
+from maskrcnn.training import training_answers
 
 DATA = Path(__file__).parents[1] / "data"
 spec = importlib.util.spec_from_file_location("fill", DATA / "fill.py")
@@ -105,8 +106,13 @@ def forward(model, ref):
     return Forward(model.network, model.config, padded, sizes)
 
 
-def test_features_and_rpn_agree_to_1e_4(forward, ref):
-    for index, level in enumerate(forward.levels):
+@pytest.fixture(scope="module")
+def levels(model, ref):
+    return model.network.get_layer("features")(ref["padded_input"][None])
+
+
+def test_features_and_rpn_agree_to_1e_4(forward, levels, ref):
+    for index, level in enumerate(levels):
         name = f"P{index + 2}"
         level = level.numpy()[0]
         assert level.shape == tuple(ref[f"{name}_shape"])
@@ -137,11 +143,11 @@ def test_proposals_agree_to_1e_2_px(forward, ref):
     assert_same_ranking(boxes.numpy()[0, : int(count[0])], ref["proposals"])
 
 
-def test_heads_agree_on_fixed_boxes(forward, ref):
+def test_heads_agree_on_fixed_boxes(model, forward, levels, ref):
     boxes = tf.constant(ref["fixed_boxes_xyxy"])
     zeros = tf.zeros(len(boxes), tf.int32)
     for part, key in (("box_roi_align", "box_roi_align"), ("mask_roi_align", "mask_roi_align")):
-        found = forward.network.get_layer(part).align(forward.levels[:4], boxes, zeros)
+        found = model.network.get_layer(part)([*levels[:4], boxes[None]])
         np.testing.assert_allclose(found[..., :16], ref[key], atol=1e-4)
     logits, deltas = forward.classify(boxes[None])
     np.testing.assert_allclose(logits[0], ref["class_logits"], atol=1e-4)

@@ -8,10 +8,12 @@ import tensorflow as tf
 import maskrcnn
 from maskrcnn import boxes as box_ops
 from maskrcnn import losses as loss_ops
-from maskrcnn.evaluation.overlap import aligned_iou, pairwise_iou
-from maskrcnn.forward import Forward, training_answers
+from maskrcnn.box_overlap import aligned_iou, pairwise_iou
 from maskrcnn.network import leaf_layers
-from maskrcnn.probe_boxes import BACKGROUNDS, JITTERS, probe_boxes
+from maskrcnn.network.forward import Forward
+from maskrcnn.probe_boxes import probe_boxes
+from maskrcnn.probe_rules import BACKGROUNDS, JITTERS
+from maskrcnn.training import training_answers
 
 TASKS = ("proposal", "bbox", "class", "mask")
 

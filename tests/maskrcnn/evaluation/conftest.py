@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from maskrcnn.box_overlap import pairwise_iou
 from maskrcnn.data import Dataset, Sample
-from maskrcnn.evaluation.overlap import pairwise_iou, resample_masks
+from maskrcnn.evaluation.overlap import resample_masks
 
 HEIGHT, WIDTH = 96, 128
 

@@ -3,9 +3,9 @@ import math
 import numpy as np
 from pytest import approx
 
+from maskrcnn.box_overlap import areas
 from maskrcnn.evaluation import MEASURES, ceilings, columns, floors, probe_set
 from maskrcnn.evaluation.floors import _tiles
-from maskrcnn.evaluation.overlap import areas
 from maskrcnn.evaluation.probe import unrefined_iou
 
 

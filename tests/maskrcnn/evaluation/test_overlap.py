@@ -1,15 +1,8 @@
 import numpy as np
 from pytest import approx
 
-from maskrcnn.evaluation.overlap import (
-    aligned_iou,
-    boundary_iou,
-    covered,
-    erode,
-    mask_iou,
-    pairwise_iou,
-    resample_masks,
-)
+from maskrcnn.box_overlap import aligned_iou, covered, pairwise_iou
+from maskrcnn.evaluation.overlap import boundary_iou, erode, mask_iou, resample_masks
 
 
 def test_box_overlaps():

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 from pytest import approx
 
+from maskrcnn.box_overlap import aligned_iou, pairwise_iou
 from maskrcnn.evaluation import ProbeSet, image_probes, probe_set
-from maskrcnn.evaluation.overlap import aligned_iou, pairwise_iou
 from maskrcnn.evaluation.probe import BACKGROUND, GROUND_TRUTH, JITTERED, unrefined_iou
 
 

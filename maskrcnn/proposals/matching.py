@@ -10,6 +10,12 @@ POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 CROWD_IOU = 1e-3  # from here on a box touches a crowd, which may hide objects: it is no negative
 
 
+def objects_of(batch):
+    """(valid, crowd) of a batch, each (B, G) bool: a crowd is no object to find."""
+    crowd = tf.cast(batch["crowd"], tf.bool)
+    return (batch["labels"] > 0) & ~crowd, crowd
+
+
 def match(candidates, objects, valid, crowd, positive_iou, negative_iou, keep_best: bool):
     """Match each candidate box to the object that it overlaps most.
 

@@ -39,13 +39,15 @@ def _static_nms(boxes, scores, iou_threshold, max_output, min_score):
     """The same by one suppression a picture: every group is moved to a place of its own."""
     groups = scores.shape[-1]
     boxes = tf.broadcast_to(boxes, tf.concat([tf.shape(scores), [4]], axis=0))
-    count_all = scores.shape[1] * groups
+    known = scores.shape[1] is not None
+    candidates = scores.shape[1] if known else tf.shape(scores)[1]
+    count_all = candidates * groups
     flat_boxes = tf.reshape(boxes, (-1, count_all, 4))
     flat_scores = tf.reshape(scores, (-1, count_all))
-    group = tf.tile(tf.range(groups), [scores.shape[1]])
+    group = tf.tile(tf.range(groups), [candidates])
     extent = tf.reduce_max(flat_boxes, axis=(1, 2), keepdims=True) + 1.0
     moved = flat_boxes + extent * tf.cast(group, tf.float32)[None, :, None]
-    size = min(max_output, count_all)
+    size = min(max_output, count_all) if known else tf.minimum(max_output, count_all)
 
     def suppress(picture):
         index, count = tf.image.non_max_suppression_padded(
@@ -56,7 +58,7 @@ def _static_nms(boxes, scores, iou_threshold, max_output, min_score):
     index, count = tf.map_fn(
         suppress,
         (moved, flat_scores),
-        fn_output_signature=(tf.TensorSpec((size,), tf.int32), tf.TensorSpec((), tf.int32)),
+        fn_output_signature=(tf.TensorSpec((size if known else None,), tf.int32), tf.TensorSpec((), tf.int32)),
     )
     kept = tf.range(size)[None] < count[:, None]
     pad = [[0, 0], [0, max_output - size]]

@@ -1,5 +1,5 @@
 """Backbones: a picture in, maps at strides 4, 8, 16 and 32 out."""
 
-from maskrcnn.backbones.build import backbone
+from maskrcnn.network.backbones.build import backbone
 
 __all__ = ["backbone"]

@@ -3,7 +3,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskrcnn.sampling import balanced_sample, random_priority
+from maskrcnn.regions.sampling import balanced_sample, random_priority
 
 
 def sample(labels, count, fraction=0.5):

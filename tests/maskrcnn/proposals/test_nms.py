@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskrcnn.nms import grouped_nms
+from maskrcnn.proposals.nms import grouped_nms
 
 
 def greedy(boxes, scores, threshold, limit):

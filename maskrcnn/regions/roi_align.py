@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
 import keras
 import tensorflow as tf
 
@@ -54,10 +59,15 @@ def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
     Returns:
         (N, size, size, C) float32.
     """
+    padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    return align_padded(padded, boxes, picture, scale, size, sampling_ratio, aligned)
+
+
+def align_padded(padded, boxes, picture, scale, size, sampling_ratio, aligned):
+    """As `align_one`, of a map (B, h + 2, w + 2, C) that is repeated at its edges already."""
     rows, columns = (sampling_ratio,) * 2 if isinstance(sampling_ratio, int) else sampling_ratio
     counts = tf.stack([size * rows, size * columns])
     first, step = _grid(boxes, scale, counts, aligned)
-    padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     limit = tf.cast(tf.shape(padded)[1:3] - 1, tf.float32)
     begin = (first + 1.0) / limit
     end = (first + step * tf.cast(counts - 1, tf.float32) + 1.0) / limit
@@ -151,12 +161,36 @@ def align_by_gather(features, boxes, picture, level, scales, size, sampling_rati
     return tf.reshape(tf.add_n(terms), (-1, size, size, channels))
 
 
+class _Reading(NamedTuple):
+    picture: Any
+    static_shapes: bool
+
+
+_READING: contextvars.ContextVar[_Reading | None] = contextvars.ContextVar("reading", default=None)
+
+
+@contextlib.contextmanager
+def reading(picture=None, static_shapes: bool = False) -> Iterator[None]:
+    """How every RoIAlign reads that is called meanwhile: a layer inside a graph takes no arguments of the call.
+
+    Args:
+        picture: (P,) int32, the picture of each region, which are then a flat list (1, P, 4); None: regions come
+            picture by picture, (B, N, 4).
+        static_shapes: use plain gathers, which XLA compiles and LiteRT converts.
+    """
+    token = _READING.set(_Reading(picture, static_shapes))
+    try:
+        yield
+    finally:
+        _READING.reset(token)
+
+
 @keras.saving.register_keras_serializable("maskrcnn")
 class RoIAlign(keras.layers.Layer):
     """Read a fixed-size piece of a feature pyramid for each region. No weights.
 
     Called on `[P2, P3, ..., rois]`: maps (B, h_l, w_l, C) and regions (B, N, 4) float32 xyxy in pixels
-    of the picture; returns (B * N, size, size, C), regions of one picture side by side.
+    of the picture; returns (B * N, size, size, C), regions of one picture side by side. See also `reading`.
 
     Args:
         size: bins along each side.
@@ -164,14 +198,12 @@ class RoIAlign(keras.layers.Layer):
         canonical_size: side in px of the region that is read from P4.
         sampling_ratio: samples a bin along each axis.
         aligned: shift by half a cell, as detectron2 does; without it a region is at least a cell wide.
-        static_shapes: use plain gathers, which XLA compiles and LiteRT converts.
     """
 
     channel_rule = "keep"  # channel i of the result is channel i of each map
 
     def __init__(
-        self, size, strides=(4, 8, 16, 32), canonical_size=224.0, sampling_ratio=2, aligned=True,
-        static_shapes=False, **kwargs,
+        self, size, strides=(4, 8, 16, 32), canonical_size=224.0, sampling_ratio=2, aligned=True, **kwargs
     ):
         kwargs.setdefault("autocast", False)  # pixels do not fit into float16
         super().__init__(**kwargs)
@@ -180,25 +212,24 @@ class RoIAlign(keras.layers.Layer):
         self.canonical_size = canonical_size
         self.sampling_ratio = sampling_ratio
         self.aligned = aligned
-        self.static_shapes = static_shapes
 
     def call(self, inputs):
         *features, rois = inputs
-        count = tf.shape(rois)[1]
-        picture = tf.repeat(tf.range(tf.shape(rois)[0]), count)
-        return self.align(features, tf.reshape(rois, (-1, 4)), picture)
-
-    def align(self, features, boxes, picture):
-        """The same for boxes (N, 4), each of the picture `picture` (N,) int32: (N, size, size, C)."""
+        picture, static_shapes = _READING.get() or (None, False)
+        if picture is None:
+            picture = tf.repeat(tf.range(tf.shape(rois)[0]), tf.shape(rois)[1])
+        rois = tf.cast(rois, tf.float32)
+        count = None if None in rois.shape[:2] else rois.shape[0] * rois.shape[1]
+        boxes = tf.reshape(rois, (-1, 4))
         lowest = CANONICAL_LEVEL - 2
         level = level_of(boxes, self.canonical_size, lowest, lowest + len(features) - 1) - lowest
-        scales = [1.0 / stride for stride in self.strides]
-        how = align_by_gather if self.static_shapes else align_by_crop
-        found = how(
-            [tf.cast(f, tf.float32) for f in features], tf.cast(boxes, tf.float32), picture, level, scales,
+        align = align_by_gather if static_shapes else align_by_crop
+        found = align(
+            [tf.cast(f, tf.float32) for f in features], boxes, picture, level, [1.0 / s for s in self.strides],
             self.size, self.sampling_ratio, self.aligned,
         )
-        return tf.ensure_shape(tf.cast(found, self.compute_dtype), (None, self.size, self.size, features[0].shape[-1]))
+        found = tf.cast(found, self.compute_dtype)
+        return tf.ensure_shape(found, (count, self.size, self.size, features[0].shape[-1]))
 
     def compute_output_spec(self, inputs):
         *features, rois = inputs
@@ -206,5 +237,10 @@ class RoIAlign(keras.layers.Layer):
         return keras.KerasTensor((batch, self.size, self.size, features[0].shape[-1]), dtype=self.compute_dtype)
 
     def get_config(self):
-        names = ("size", "strides", "canonical_size", "sampling_ratio", "aligned", "static_shapes")
+        names = ("size", "strides", "canonical_size", "sampling_ratio", "aligned")
         return super().get_config() | {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config):
+        # Files of before November 2026 say here what is now said by the call.
+        return cls(**{key: value for key, value in config.items() if key != "static_shapes"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from maskrcnn.backbones.mobilenet import mobilenet
-from maskrcnn.backbones.resnet import resnet
+from maskrcnn.network.backbones.mobilenet import mobilenet
+from maskrcnn.network.backbones.resnet import resnet
 
 
 def backbone(image, config):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from maskrcnn.anchors import base_anchors, pyramid_anchors
+from maskrcnn.proposals.anchors import base_anchors, pyramid_anchors
 
 
 def test_rounded_anchors_are_torchvisions():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.forward import Forward, of_class
-from maskrcnn.nms import grouped_nms
+from maskrcnn.network.forward import Forward, of_class
+from maskrcnn.proposals.nms import grouped_nms
 
 MIN_SIDE = 1e-2  # px; a thinner box is no detection
 
@@ -39,7 +39,7 @@ def detect_boxes(forward: Forward, probs, boxes, min_score, max_detections):
     """
     boxes, scores = boxes[:, :, 1:], _of_size(boxes[:, :, 1:], probs[:, :, 1:])
     found, scores, classes, count = grouped_nms(
-        boxes, scores, forward.config.detection_nms_iou, max_detections, min_score, forward.config.static_shapes
+        boxes, scores, forward.config.detection_nms_iou, max_detections, min_score, forward.static_shapes
     )
     return found, scores, classes + 1, count
 
@@ -54,7 +54,7 @@ def detect_class_agnostic(forward: Forward, probs, boxes, min_score, max_detecti
     boxes = tf.gather(boxes, best, batch_dims=2)[:, :, None]
     scores = _of_size(boxes, tf.reduce_sum(probs[:, :, 1:], axis=-1, keepdims=True))
     found, scores, _, count = grouped_nms(
-        boxes, scores, forward.config.detection_nms_iou, max_detections, min_score, forward.config.static_shapes
+        boxes, scores, forward.config.detection_nms_iou, max_detections, min_score, forward.static_shapes
     )
     return found, scores, count
 
@@ -77,7 +77,7 @@ def detect_masks(forward: Forward, boxes, labels, count):
     size = tf.shape(labels)
     picture = tf.repeat(tf.range(size[0]), size[1])
     flat_boxes, flat_labels = tf.reshape(boxes, (-1, 4)), tf.reshape(labels, (-1,))
-    if not forward.config.static_shapes:
+    if not forward.static_shapes:
         real = tf.where(tf.reshape(tf.range(size[1])[None] < count[:, None], (-1,)))[:, 0]
         flat_boxes, flat_labels, picture = (tf.gather(x, real) for x in (flat_boxes, flat_labels, picture))
     return tf.sigmoid(of_class(forward.segment(flat_boxes, picture), flat_labels))

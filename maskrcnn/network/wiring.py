@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import keras
 
-from maskrcnn.backbones import backbone
-from maskrcnn.fpn import feature_pyramid
-from maskrcnn.heads import box_head, mask_head, rpn_head
-from maskrcnn.roi_align import RoIAlign
+from maskrcnn.network.backbones import backbone
+from maskrcnn.network.heads import box_head, mask_head, rpn_head
+from maskrcnn.network.pyramid import feature_pyramid
+from maskrcnn.regions.roi_align import RoIAlign
 
 
 def leaf_layers(model) -> list[keras.layers.Layer]:
@@ -64,7 +64,6 @@ def build_network(config) -> keras.Model:
             canonical_size=config.roi_canonical_size,
             sampling_ratio=config.roi_sampling_ratio,
             aligned=config.roi_aligned,
-            static_shapes=config.static_shapes,
             name=name,
         )
 

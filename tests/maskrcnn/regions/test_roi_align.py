@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskrcnn.roi_align import RoIAlign, align_by_crop, align_by_gather, level_of
+from maskrcnn.regions.roi_align import RoIAlign, align_by_crop, align_by_gather, level_of
 
 
 def by_definition(feature, box, scale, size, ratio, aligned):

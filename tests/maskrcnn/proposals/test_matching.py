@@ -1,6 +1,6 @@
 import tensorflow as tf
 
-from maskrcnn.matching import IGNORED, NEGATIVE, POSITIVE, match
+from maskrcnn.proposals.matching import IGNORED, NEGATIVE, POSITIVE, match
 
 
 def boxes(*rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.nms import grouped_nms
+from maskrcnn.proposals.nms import grouped_nms
 
 
 def propose(logits, deltas, anchors, image_size, *, pre_nms, post_nms, nms_iou, min_side, static_shapes=False):

@@ -1,0 +1,77 @@
+"""The network run on a batch of pictures: what training and detection share."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from maskrcnn.network.pieces import Pieces
+from maskrcnn.network.preprocessing import normalise
+from maskrcnn.proposals.anchors import pyramid_anchors
+from maskrcnn.proposals.propose import propose
+
+
+class Forward:
+    """One network on one batch of pictures: its pieces, and the proposals between them.
+
+    Args:
+        network: the Functional network of `build_network`, or one with the same inputs and outputs.
+        config: its MaskRCNNConfig.
+        images: (B, H, W, 3) float32 in [0, 1], padded; image_size: (B, 2) float32 without padding.
+        training: whether batch norm and dropout train.
+        static_shapes: fixed shapes throughout, for XLA and export.
+    """
+
+    def __init__(self, network, config, images, image_size, training=False, static_shapes=False):
+        self.config, self.image_size = config, image_size
+        self.training, self.static_shapes = training, static_shapes
+        self._pieces = Pieces(network)
+        logits, deltas, self._maps = self._pieces.pyramid(normalise(images, image_size, config), training)
+        self.anchors = pyramid_anchors(
+            [(tf.shape(level)[1], tf.shape(level)[2]) for level in logits],
+            (tf.shape(images)[1], tf.shape(images)[2]),
+            config.anchor_sizes,
+            config.anchor_ratios,
+            config.anchor_rounding,
+        )
+        batch = tf.shape(images)[0]
+        self.rpn_logits = [tf.reshape(level, (batch, -1)) for level in logits]
+        self.rpn_deltas = [tf.reshape(level, (batch, -1, 4)) for level in deltas]
+
+    def proposals(self, for_training: bool = False):
+        """Proposals of each picture, best first: see `propose`."""
+        config = self.config
+        pre, post = (
+            (config.pre_nms_train, config.post_nms_train)
+            if for_training
+            else (config.pre_nms_test, config.post_nms_test)
+        )
+        return propose(
+            self.rpn_logits,
+            self.rpn_deltas,
+            self.anchors,
+            self.image_size,
+            pre_nms=pre,
+            post_nms=post,
+            nms_iou=config.rpn_nms_iou,
+            min_side=config.rpn_min_side,
+            static_shapes=self.static_shapes,
+        )
+
+    def classify(self, rois):
+        """The box head on rois (B, N, 4): logits (B, N, C + 1) and deltas (B, N, C + 1, 4)."""
+        logits, deltas = self._pieces.boxes(self._maps, rois, self.training, self.static_shapes)
+        shape, classes = tf.shape(rois), self.config.num_classes
+        return (
+            tf.reshape(logits, (shape[0], shape[1], classes)),
+            tf.reshape(deltas, (shape[0], shape[1], classes, 4)),
+        )
+
+    def segment(self, rois, picture):
+        """The mask head on rois (P, 4) of the pictures `picture` (P,): logits (P, 28, 28, C + 1)."""
+        return self._pieces.masks(self._maps, rois, picture, self.training, self.static_shapes)
+
+
+def of_class(logits, labels):
+    """The channel of each region's own class: (P, h, w, C + 1) and (P,) int32 give (P, h, w)."""
+    one_hot = tf.one_hot(labels, tf.shape(logits)[-1], dtype=logits.dtype)
+    return tf.reduce_sum(logits * one_hot[:, None, None], axis=-1)

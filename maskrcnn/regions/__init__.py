@@ -1,0 +1,1 @@
+"""The second stage around the network: regions read, sampled, answered about and pasted. No weights."""

@@ -4,7 +4,8 @@ from .augment import Augmentation
 from .dataset import DataError, Dataset, DataWarning, Entry, Sample
 from .formats.coco import load_coco
 from .formats.coco_results import coco_results, write_coco_results
-from .formats.image_file import read_picture
+from .formats.image_file import ENDINGS as PICTURE_ENDINGS
+from .formats.image_file import picture_paths, read_picture
 from .formats.labelme import load_labelme
 from .formats.mask_folder import load_masks
 from .formats.via import load_via
@@ -22,6 +23,7 @@ __all__ = [
     "Difficulty",
     "Entry",
     "Sample",
+    "PICTURE_ENDINGS",
     "batches",
     "coco_results",
     "from_arrays",
@@ -29,6 +31,7 @@ __all__ = [
     "load_labelme",
     "load_masks",
     "load_via",
+    "picture_paths",
     "read_picture",
     "resized_size",
     "shapes",

@@ -168,7 +168,8 @@ class Dataset(Sequence[Sample]):
         amounts = [entry.objects for entry in self._entries or () if entry.objects > max_instances]
         if not amounts:
             return None
-        return surplus_text(self.name, f"{len(amounts)} of its {self._count} pictures hold", max(amounts), max_instances)
+        pictures = f"{len(amounts)} of its {self._count} pictures hold"
+        return surplus_text(self.name, pictures, max(amounts), max_instances)
 
 
 def surplus_text(name: str, pictures: str, most: int, max_instances: int) -> str:

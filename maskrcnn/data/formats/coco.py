@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class _Reader:
         self.path, self.folder, self.exif, self.categories = path, folder, exif, categories
         self.checks = Checks(strict)
         self.pictures: dict[int | str, Picture] = {}
-        self._met: set[int | str] = set()  # ids of pictures, also of those left out
+        self._met: dict[int | str, None] = {}  # ids of pictures, also of those left out
         self._taken: set[int | str] = set()  # ids of annotations
 
     def add_picture(self, entry: Any) -> None:
@@ -95,7 +95,7 @@ class _Reader:
                 "duplicate id",
             )
         _check_kind(image_id, self._met, f"{where}: its id")
-        self._met.add(image_id)
+        self._met[image_id] = None
         name = text(entry["file_name"], "file_name", where)
         stated = None
         if entry.get("height") is not None and entry.get("width") is not None:
@@ -161,7 +161,7 @@ def _box(value: Any, where: str) -> Box:
     return x, y, x + width, y + height
 
 
-def _check_kind(found: int | str, others: set[int | str], what: str) -> None:
+def _check_kind(found: int | str, others: Iterable[int | str], what: str) -> None:
     """Refuses an id that is a text among numbers, or the reverse: 1 and "1" are two ids.
 
     Raises:

@@ -94,7 +94,8 @@ def _rows(categories: list[Any], path: Path) -> dict[int | str, tuple[str, Any]]
 
 def _roots(rows: dict[int | str, tuple[str, Any]], annotations: list[Any]) -> list[int | str]:
     """Categories that nothing uses, and whose name is another's or the supercategory of all others."""
-    used = {a["category_id"] for a in annotations if isinstance(a, dict) and isinstance(a.get("category_id"), int | float | str)}
+    ids = (annotation.get("category_id") for annotation in annotations if isinstance(annotation, dict))
+    used = {i for i in ids if isinstance(i, int | float | str)}
     roots: list[int | str] = []
     for i, (name, _) in rows.items():
         others = [row for j, row in rows.items() if j != i and j not in roots]

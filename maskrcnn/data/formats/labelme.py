@@ -163,7 +163,9 @@ def _part(shape: Any, where: str, picture: Picture, checks: Checks) -> Part:
         raise DataError(f"{where}: every point needs x and y; draw it again.", "bad coordinates")
     if kind == "mask":
         return _mask(shape.get("mask"), points, picture, where)
-    if kind in ("polygon", "oriented_rectangle", "rotation") or (kind == "linestrip" and is_closed(points)):
+    if kind == "linestrip" and is_closed(points):
+        kind, points = "polygon", points[:-1]
+    if kind in ("polygon", "oriented_rectangle", "rotation"):
         return polygons([[v for point in points for v in point]], where, checks.dropped)[0]
     if kind not in ("rectangle", "circle"):
         raise DataError(

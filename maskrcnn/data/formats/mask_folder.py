@@ -88,9 +88,8 @@ def _pairs(folder: Path) -> list[tuple[Path, Path | None]]:
             pairs = [(path, _masks_of(path, folder / "masks")) for path in paths]
             break
     else:
-        inner = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-        paths = [p for part in inner for name in _PICTURES if (part / name).is_dir() for p in picture_paths(part / name)]
-        pairs = [(path, _folder_of(path.parent.parent / "masks")) for path in paths]
+        inner = [part / name for part in sorted(folder.iterdir()) for name in _PICTURES if (part / name).is_dir()]
+        pairs = [(path, _folder_of(place.parent / "masks")) for place in inner for path in picture_paths(place)]
     if not pairs:
         raise DataError(f"{folder}: holds no pictures with masks; {_LAYOUTS}.", "empty dataset")
     return pairs

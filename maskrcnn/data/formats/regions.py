@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..dataset import DataError
-from ..geometry import box_iou
 from .json_values import numbers
 from .run_lengths import RunLengths, from_polygons, pixel_box, pixel_count, union
 
@@ -73,15 +72,11 @@ def make_region(
         DataError: for no area, what lies largely outside the picture, a mask without a pixel, or a box elsewhere.
     """
     boxes = [extent([part]) for part in parts]
-    good = [
-        part
-        for part, around in zip(parts, boxes, strict=True)
-        if around[2] > around[0] and around[3] > around[1] and share_inside(around, size)
-    ]
+    good = [i for i, (x0, y0, x1, y1) in enumerate(boxes) if x1 > x0 and y1 > y0 and share_inside(boxes[i], size)]
     if good and len(good) < len(parts):
         bad_parts[BAD_PART] += len(parts) - len(good)
-        parts = good
-    outer = _inside(extent(parts), size, where, "outline")  # also keeps wild coordinates from being drawn
+        parts, boxes = [parts[i] for i in good], [boxes[i] for i in good]
+    outer = _inside(_around(boxes), size, where, "outline")  # also keeps wild coordinates from being drawn
     polygons = [part for part in parts if isinstance(part, np.ndarray)]
     masks = [part for part in parts if not isinstance(part, np.ndarray)]
     mask = union([*masks, from_polygons(polygons, *size)] if polygons else masks)
@@ -96,7 +91,7 @@ def make_region(
     else:
         box = _inside(box, size, where, "box")
         covered = pixel_box(mask)
-        if box_iou(_grown(box), _grown(covered))[0] < _LEAST_IOU:
+        if _iou(_grown(box), _grown(covered)) < _LEAST_IOU:
             raise DataError(
                 f"{where}: its box ({_shown(box)}) and its outline, which covers ({_shown(covered)}) (x0, y0, x1, "
                 "y1), do not agree. COCO's bbox is left, top, width, height; correct one of the two.",
@@ -156,16 +151,19 @@ def is_closed(points: Sequence[Sequence[float]]) -> bool:
 
 def extent(parts: Sequence[Part]) -> Box:
     """The box around polygons and masks."""
-    corners = []
+    boxes = []
     for part in parts:
         if isinstance(part, np.ndarray):
-            corners += [part.reshape(-1, 2).min(axis=0), part.reshape(-1, 2).max(axis=0)]
-        elif pixel_count(part):
-            corners += [pixel_box(part)[:2], pixel_box(part)[2:]]
-    if not corners:
-        return 0.0, 0.0, 0.0, 0.0
-    (x0, y0), (x1, y1) = np.min(corners, axis=0).tolist(), np.max(corners, axis=0).tolist()
-    return x0, y0, x1, y1
+            x, y = part[::2].tolist(), part[1::2].tolist()
+            boxes.append((min(x), min(y), max(x), max(y)))
+        else:
+            boxes.append(pixel_box(part))
+    return _around(boxes)
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
 
 
 def share_inside(box: Box, size: tuple[int, int]) -> float:
@@ -201,8 +199,17 @@ def _clipped(box: Box, size: tuple[int, int]) -> Box:
     return max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height))
 
 
-def _grown(box: Box) -> np.ndarray:
-    return np.array([box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1])
+def _grown(box: Box) -> Box:
+    return box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1
+
+
+def _iou(one: Box, other: Box) -> float:
+    """As `geometry.box_iou`, without arrays: it is asked once an annotation."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0.0, width) * max(0.0, height)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return shared / (areas - shared)
 
 
 def _shown(box: Box) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ..dataset import DataError, Dataset
 from .annotated import Checks, Picture, check_turn, labelled, picture_dataset
 from .image_file import Exif, inspect_picture, is_junk, locate
-from .json_values import mapping, number, numbers, read_json, sequence, text
+from .json_values import flag, mapping, number, numbers, read_json, sequence, text
 from .regions import Part, ellipse, extent, is_closed, make_region, polygons, rectangle
 
 _SPLITS = {"train", "val", "valid", "validation", "test"}
@@ -149,13 +149,14 @@ def _folder_name(folder: Path) -> str:
 def _picture(
     entry: dict[str, Any], where: str, count: int, seen: set[str], path: Path, checks: Checks, exif: Exif
 ) -> Picture:
-    name = text(entry["filename"], "filename", where).replace("\\", "/")
+    written = text(entry["filename"], "filename", where)
+    name = written.replace("\\", "/")
     if name in seen:
         raise DataError(f"{path}: {name} is annotated twice; merge the two entries.", "duplicate id")
     seen.add(name)
     if entry["regions"] is not None and not isinstance(entry["regions"], dict):
         sequence(entry["regions"], "regions", where)
-    source = locate(path.parent, entry["filename"])
+    source = locate(path.parent, written)
     file = inspect_picture(source, path, None, True, exif, not checks.strict)
     return Picture(file, name, count + 1)
 
@@ -165,7 +166,7 @@ def _drawn(
 ) -> tuple[str, list[Part]]:
     """The class and the outline of a region."""
     shape = mapping(mapping(region, "a region", where).get("shape_attributes"), "shape_attributes", where)
-    label = class_name if class_name is not None else _class_of(region, class_attribute, where)
+    label = class_name if class_name is not None else _class_of(region, class_attribute or "", where)
     return label, [*polygons([_outline(shape, where)], where, checks.dropped)]
 
 
@@ -175,11 +176,11 @@ def _fits(picture: Picture, drawn: list[tuple[str, str, list[Part]]], exif: Exif
     return True
 
 
-def _class_of(region: dict[str, Any], attribute: str | None, where: str) -> str:
+def _class_of(region: dict[str, Any], attribute: str, where: str) -> str:
     attributes = mapping(region.get("region_attributes") or {}, "region_attributes", where)
     value = attributes.get(attribute)
     if isinstance(value, dict):  # a checkbox: option -> ticked
-        ticked = [name for name, on in value.items() if on]
+        ticked = [name for name, on in value.items() if flag(on, name, where)]
         value = ticked[0] if len(ticked) == 1 else None
     if not isinstance(value, str) or not value.strip():
         raise DataError(
@@ -209,7 +210,9 @@ def _outline(shape: dict[str, Any], where: str) -> list[float]:
                 f"{where}: {len(x)} x but {len(y)} y coordinates; draw it again.", "bad coordinates"
             )
         points = list(zip(x, y, strict=True))
-        if kind == "polygon" or is_closed(points):
+        if kind == "polyline" and is_closed(points):
+            kind, points = "polygon", points[:-1]
+        if kind == "polygon":
             return [v for point in points for v in point]
     if kind == "rect":
         left, top, wide, high = read("x", "y", "width", "height")
@@ -218,7 +221,8 @@ def _outline(shape: dict[str, Any], where: str) -> list[float]:
         cx, cy, r = read("cx", "cy", "r")
         return ellipse(cx, cy, r, r)
     if kind == "ellipse":
-        return ellipse(*read("cx", "cy", "rx", "ry"), number(shape.get("theta", 0.0), "theta", where))
+        cx, cy, rx, ry = read("cx", "cy", "rx", "ry")
+        return ellipse(cx, cy, rx, ry, number(shape.get("theta", 0.0), "theta", where))
     also = " that is not closed" if kind == "polyline" else ""
     raise DataError(
         f"{where}: a shape of kind {kind!r}{also} has no area; expected polygon, closed polyline, rect, circle or "

@@ -97,16 +97,18 @@ def read_image(file: ImageFile) -> np.ndarray:
 
 
 def read_values(path: Path) -> np.ndarray:
-    """The values of a mask or map (H, W) as stored: grey, palette numbers, or the largest of colours that are seen.
+    """The values of a mask or map (H, W): grey, palette numbers, or a number for each colour, 0 for black and unseen.
 
     Raises:
         DataError: if it is missing or cannot be decoded.
     """
     with _opened(path) as picture:
         if picture.mode in ("RGB", "RGBA", "LA", "CMYK"):
-            colours = np.array(picture.convert("RGBA"))
-            return colours[..., :3].max(axis=-1) * (colours[..., 3] > 0)
-        return np.asarray(picture).astype(np.int64)
+            red, green, blue, alpha = np.moveaxis(np.array(picture.convert("RGBA"), np.int64), -1, 0)
+            grey = (red == green).all() and (green == blue).all()
+            return np.where(alpha > 0, red if grey else red << 16 | green << 8 | blue, 0)
+        values = np.array(picture)
+        return values if values.dtype.kind == "f" else values.astype(np.int64)
 
 
 def inspect_picture(

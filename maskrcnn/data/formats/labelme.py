@@ -107,7 +107,7 @@ def _picture(
         source = EmbeddedImage(path)
     height, width = content.get("imageHeight"), content.get("imageWidth")
     stated = None
-    if height is not None and width is not None:
+    if height and width:
         stated = pixels(height, "imageHeight", str(path)), pixels(width, "imageWidth", str(path))
     file = inspect_picture(source, path, stated, True, exif, not checks.strict)
     picture = Picture(file, named.name, count + 1)

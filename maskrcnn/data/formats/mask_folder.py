@@ -34,8 +34,8 @@ def load_masks(
 
     - `<id>/images/<picture>` and `<id>/masks/*.png`, as in cell data: a file an object, not 0 where it is;
     - `images/<picture>` and `masks/<picture>/*.png`: the same;
-    - `images/<picture>` and `masks/<picture>.png` or `.tif`: a map with one whole number for each object, 0 for
-      the ground; a map of one other number is one object.
+    - `images/<picture>` and `masks/<picture>.png` or `.tif`: a map with one number or colour for each object, 0 or
+      black for the ground.
 
     A picture without objects has an empty folder of masks, or a map of zeros.
 
@@ -133,7 +133,7 @@ def _bitmaps(masks: Path | None, checks: Checks) -> Iterator[tuple[str, np.ndarr
             yield str(path), values > values.max() / 2  # also of 0 and 1, and of JPEG's blurred edges
         else:
             for number in np.unique(values[values != 0]).tolist():
-                yield f"{path}, object {number}", values == number
+                yield f"{path}, object {number:g}", values == number
 
 
 def _region(where: str, bitmap: np.ndarray, label: int, picture: Picture, checks: Checks) -> Region:

@@ -75,6 +75,14 @@ def test_layouts(tmp_path, layout, save):
     assert [dataset.entry(i).objects for i in range(2)] == [3, 0]
 
 
+def test_a_map_in_colours(tmp_path, save):
+    maps(tmp_path, save)
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)  # one number each, though all are 255
+    (tmp_path / "masks" / "a.png").unlink()
+    store(tmp_path / "masks" / "a.png", (masks()[..., None] * colours[:, None, None]).sum(axis=0).astype(np.uint8))
+    assert sorted(load_masks(tmp_path)[0].areas) == [8, 160, 200]
+
+
 def test_classes(tmp_path, save):
     cells(tmp_path, save)
     assert load_masks(tmp_path, class_name="nucleus").class_names == ("nucleus",)

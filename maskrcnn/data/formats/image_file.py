@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -133,7 +134,7 @@ def inspect_picture(
         DataError: if it is missing, unreadable or not of the stated size, or if nothing tells which way round
             it was annotated.
     """
-    if isinstance(source, Path) and not source.is_file():
+    if isinstance(source, Path) and not os.path.isfile(source):  # also for a name that no file can have
         raise DataError(
             f"{source}: the picture is missing, but {annotations} annotates it. Put it there, or give "
             "the right folder of pictures.",
@@ -193,7 +194,7 @@ def picture_paths(folder: Path) -> list[Path]:
 def locate(folder: Path, name: str) -> Path:
     """The file that annotations call `name`, which may have been written on Windows."""
     written = folder / name
-    if "\\" not in name or written.exists():
+    if "\\" not in name or os.path.exists(written):
         return written
     windows = PureWindowsPath(name)
     return folder / (windows.name if windows.drive or windows.root else windows.as_posix())

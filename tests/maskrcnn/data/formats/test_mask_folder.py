@@ -144,6 +144,25 @@ def test_pictures_without_masks_and_other_folders(tmp_path, save):
         load_masks(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("orientation, size, exif, as_stored", [
+    (6, (60, 40), "auto", False), (6, (40, 60), "auto", True), (3, (40, 60), "apply", False), (3, (40, 60), "auto", None),
+])  # fmt: skip
+def test_turned_photos(tmp_path, orientation, size, exif, as_stored):
+    """The size of the masks tells which way round they were drawn; else it must be said."""
+    stored = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    tag = Image.Exif()
+    tag[0x0112] = orientation
+    (tmp_path / "images").mkdir()
+    Image.fromarray(stored).save(tmp_path / "images" / "a.png", exif=tag)
+    store(tmp_path / "masks" / "a" / "0.png", np.full(size, 255, np.uint8))
+    if as_stored is None:
+        with pytest.raises(DataError, match=r"a\.png has EXIF orientation 3"):
+            load_masks(tmp_path, exif=exif)
+    else:
+        shown = stored if as_stored else np.rot90(stored, -1 if orientation == 6 else 2)
+        np.testing.assert_array_equal(load_masks(tmp_path, exif=exif)[0].image, shown)
+
+
 def test_junk_is_passed_over(tmp_path, save):
     cells(tmp_path, save)
     (tmp_path / "a" / "masks" / "._0.png").write_bytes(b"x")

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -133,7 +133,10 @@ def inspect_picture(
     Raises:
         DataError: if it is missing, unreadable or not of the stated size, or if nothing tells which way round
             it was annotated.
+        ValueError: for another value of `exif`.
     """
+    if exif not in get_args(Exif):
+        raise ValueError(f"exif={exif!r}: expected one of {', '.join(get_args(Exif))}")
     if isinstance(source, Path) and not os.path.isfile(source):  # also for a name that no file can have
         raise DataError(
             f"{source}: the picture is missing, but {annotations} annotates it. Put it there, or give "

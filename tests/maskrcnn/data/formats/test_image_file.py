@@ -56,6 +56,12 @@ def test_which_way_round_was_annotated(tmp_path, orientation):
             assert caught.value.reason == "EXIF orientation"
 
 
+def test_another_way_to_treat_turns_is_no_way(tmp_path):
+    turned_file(tmp_path / "a.png", 6)
+    with pytest.raises(ValueError, match="exif='yes': expected one of auto, apply, ignore"):
+        inspect_picture(tmp_path / "a.png", tmp_path, exif="yes")
+
+
 def test_broken_exif_is_no_fault(tmp_path):
     pixels = np.full((4, 6, 3), 9, np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=b"Exif\0\0rubbish", quality=95)

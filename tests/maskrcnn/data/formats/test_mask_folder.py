@@ -145,7 +145,8 @@ def test_pictures_without_masks_and_other_folders(tmp_path, save):
 
 
 @pytest.mark.parametrize("orientation, size, exif, as_stored", [
-    (6, (60, 40), "auto", False), (6, (40, 60), "auto", True), (3, (40, 60), "apply", False), (3, (40, 60), "auto", None),
+    (6, (60, 40), "auto", False), (6, (40, 60), "auto", True),
+    (3, (40, 60), "apply", False), (3, (40, 60), "auto", None),
 ])  # fmt: skip
 def test_turned_photos(tmp_path, orientation, size, exif, as_stored):
     """The size of the masks tells which way round they were drawn; else it must be said."""

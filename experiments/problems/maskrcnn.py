@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +53,7 @@ class MaskRCNNProblem(Problem):
     def check(self) -> list[str]:
         for split in ("train", "test", *(["tune"] if "tune" in self.splits else [])):
             self.pictures[split]
-        self.config(0)
-        return self.pictures.dropped
+        return self.pictures.dropped + self.pictures.check_trainable(self.config(0).max_instances)
 
     def declaration(self) -> Declaration:
         found = super().declaration()
@@ -103,10 +103,12 @@ class MaskRCNNProblem(Problem):
         pictures, training = self.pictures[split], self.recipe.training
         per_pass = max(1, len(pictures) // training.batch_size)
         passes = itertools.count(step // per_pass)
-        data = maskrcnn.data.batches(
-            pictures, self.config(0), training.batch_size, seed=seed, augment=training.augment,
-            epoch=lambda: next(passes),
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", maskrcnn.data.DataWarning)  # `check` has said it
+            data = maskrcnn.data.batches(
+                pictures, self.config(0), training.batch_size, seed=seed, augment=training.augment,
+                epoch=lambda: next(passes),
+            )  # fmt: skip
         return data.repeat().skip(step % per_pass)
 
     def calibration(self, count: int, seed: int) -> list:

@@ -1,19 +1,18 @@
 """Find objects in pictures and draw them: taskprune detect results/balloon/runs/dense-.../model.keras photos/ more.jpg
 
 Writes the pictures with boxes, masks, labels and scores into a folder, and detections.json (COCO's result
-format, with names instead of ids).
+format, with names instead of ids, in pixels of the picture as viewers turn it).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tyro
-from PIL import Image
 
 from experiments.errors import UserError
 from experiments.settings.flags import read_flags
@@ -22,16 +21,13 @@ from experiments.settings.recipe import Count, Fraction, Settings
 if TYPE_CHECKING:
     import maskrcnn
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-
-
 class Detect(Settings):
     """What to find, where."""
 
     model: tyro.conf.Positional[str]
     """a saved model, such as results/balloon/dense.keras."""
     pictures: tyro.conf.Positional[tuple[str, ...]]
-    """picture files, or folders of them."""
+    """picture files, or folders of them; one that cannot be read is left out, and said."""
     output: str = "detections"
     """folder to write into."""
     score_threshold: Fraction = 0.5
@@ -53,9 +49,11 @@ def picture_files(places: Sequence[str]) -> list[Path]:
     files = []
     for place in map(Path, places):
         if place.is_dir():
-            inside = sorted(path for path in place.iterdir() if path.suffix.lower() in ENDINGS)
+            from maskrcnn.data import PICTURE_ENDINGS, picture_paths
+
+            inside = picture_paths(place)
             if not inside:
-                raise UserError(f"{place} holds no picture (endings {', '.join(ENDINGS)})")
+                raise UserError(f"{place} holds no picture (endings {', '.join(PICTURE_ENDINGS)})")
             files += inside
         elif place.exists():
             files.append(place)
@@ -64,33 +62,12 @@ def picture_files(places: Sequence[str]) -> list[Path]:
     return files
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 RGB.
-
-    Raises:
-        UserError: it cannot be read as a picture.
-    """
-    try:
-        with Image.open(path) as opened:
-            return np.array(opened.convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a picture: {error}") from None
-
-
 def records(path: Path, found: maskrcnn.Detections, class_names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Detections in COCO's result format, with names instead of ids."""
-    from pycocotools import mask as rle
+    from maskrcnn.data import coco_results
 
-    for i in range(len(found.labels)):
-        x0, y0, x1, y1 = (float(value) for value in found.boxes[i])
-        coded = rle.encode(np.asfortranarray(found.masks[i].astype(np.uint8)))
-        yield {
-            "file_name": str(path),
-            "category": class_names[int(found.labels[i]) - 1],
-            "score": float(found.scores[i]),
-            "bbox": [x0, y0, x1 - x0, y1 - y0],
-            "segmentation": {"size": [int(n) for n in coded["size"]], "counts": coded["counts"].decode()},
-        }
+    for row in coco_results(str(path), found, class_names):
+        yield {"file_name": row.pop("image_id"), "category": row.pop("category_id")} | row
 
 
 def free_name(folder: Path, path: Path, taken: set[Path]) -> Path:
@@ -103,21 +80,26 @@ def free_name(folder: Path, path: Path, taken: set[Path]) -> Path:
     return target
 
 
-def detect(settings: Detect) -> tuple[int, int]:
-    """Find objects in pictures, and write them.
+def detect(settings: Detect, say: Callable[[str], None] = print) -> tuple[int, int]:
+    """Find objects in pictures, and write them. A picture that cannot be read is left out, and counted.
+
+    Args:
+        settings: what to find, where.
+        say: takes a line on each picture left out, and on how many they are.
 
     Returns:
-        numbers of objects and of pictures.
+        numbers of objects and of pictures read.
 
     Raises:
-        UserError: the model or a picture cannot be read, or the folder cannot be written.
+        UserError: the model or every picture cannot be read, or the folder cannot be written.
     """
-    files, folder = picture_files(settings.pictures), Path(settings.output)
     from experiments.runs import tensorflow_setup  # noqa: F401  # isort: skip  # before what imports TensorFlow
     from rich.progress import track
 
+    files, folder = picture_files(settings.pictures), Path(settings.output)
     from experiments.problems.maskrcnn import load
     from experiments.runs.run_folder import write_text
+    from maskrcnn.data import DataError, read_picture
     from maskrcnn.drawing import draw_detections
 
     model = load(settings.model)
@@ -127,15 +109,27 @@ def detect(settings: Detect) -> tuple[int, int]:
         raise UserError(f"{folder} cannot be made ({error.strerror}); choose another --output") from None
     names = model.config.class_names
     everything: list[dict] = []
+    faults: list[str] = []
     taken: set[Path] = set()
     for path in track(files, "detecting", disable=len(files) == 1):
-        image = read_picture(path)
+        try:
+            image = read_picture(path)
+        except DataError as error:
+            faults.append(str(error))
+            continue
         found = model.detect(image, settings.score_threshold, settings.max_detections)
         everything += records(path, found, names)
         canvas = image if settings.photo else np.full_like(image, 225)
         draw_detections(canvas, found, names).save(free_name(folder, path, taken))
+    if len(faults) == len(files):
+        more = f" (and {len(faults) - 1} more that cannot be read)" if len(faults) > 1 else ""
+        raise UserError(faults[0] + more)
     write_text(folder / "detections.json", json.dumps(everything, indent=1) + "\n")
-    return len(everything), len(files)
+    for fault in faults:
+        say(f"left out: {fault}")
+    if faults:
+        say(f"{len(faults)} of {len(files)} pictures cannot be read and were left out")
+    return len(everything), len(files) - len(faults)
 
 
 def main(arguments: Sequence[str]) -> int:

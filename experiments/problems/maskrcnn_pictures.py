@@ -38,11 +38,13 @@ def dataset(data: DataSettings, split: str, class_names: tuple[str, ...] | None 
         if data.kind == "coco":
             images = getattr(data, f"{split}_images")
             folder = find_data(images) if images else found.parent
-            return maskrcnn.data.load_coco(found, folder, strict=data.strict, class_names=class_names)
+            return maskrcnn.data.load_coco(found, folder, data.strict, class_names, data.exif)
         if data.kind == "labelme":
-            return maskrcnn.data.load_labelme(found, strict=data.strict, class_names=class_names)
+            return maskrcnn.data.load_labelme(found, data.strict, class_names, data.exif)
+        if data.kind == "masks":
+            return maskrcnn.data.load_masks(found, data.strict, data.class_name, class_names, data.exif)
         return maskrcnn.data.load_via(
-            found, data.strict, data.class_attribute, data.class_name, class_names=class_names
+            found, data.strict, data.class_attribute, data.class_name, class_names, data.exif
         )
     except maskrcnn.data.DataError as error:
         raise UserError(str(error)) from None
@@ -75,6 +77,19 @@ class Pictures:
         """Take the classes from a model: the training pictures need not be at hand to measure one."""
         if "train" not in self._splits:
             self._class_names = class_names
+
+    def check_trainable(self, max_instances: int) -> list[str]:
+        """Lines on what training would leave out.
+
+        Raises:
+            UserError: there is nothing to train on.
+        """
+        try:
+            self["train"].check_trainable()
+        except maskrcnn.data.DataError as error:
+            raise UserError(str(error)) from None
+        surplus = self["train"].surplus(max_instances)
+        return [] if surplus is None else [surplus]
 
     @property
     def class_names(self) -> tuple[str, ...]:

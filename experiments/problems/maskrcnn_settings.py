@@ -17,7 +17,7 @@ from maskrcnn.config import MaskRCNNConfig
 class DataSettings(Settings):
     """The pictures. Relative paths are tried in the working directory, $TASKPRUNE_DATA and ../shared/data."""
 
-    kind: Literal["shapes", "via", "coco", "labelme"] = "shapes"
+    kind: Literal["shapes", "via", "coco", "labelme", "masks"] = "shapes"
     """shapes: drawn, nothing to download; the others read annotated pictures."""
     level: Literal["easy", "hard"] = "easy"
     """shapes: the level of difficulty."""
@@ -36,7 +36,7 @@ class DataSettings(Settings):
     test_seed: int = 99
     """shapes: which pictures are held out."""
     train: str | None = None
-    """via, labelme: folder of annotated pictures; coco: the instances JSON file."""
+    """via, labelme, masks: folder of annotated pictures; coco: the instances JSON file."""
     tune: str | None = None
     """the same for the pictures that choices are made on; none if not given."""
     test: str | None = None
@@ -50,7 +50,9 @@ class DataSettings(Settings):
     class_attribute: str | None = None
     """via: the region attribute that holds the class."""
     class_name: str | None = None
-    """via: the one class of files without such an attribute."""
+    """via: the one class of files without such an attribute; masks: the class of all objects."""
+    exif: Literal["auto", "apply", "ignore"] = "auto"
+    """photos that say how to turn them: as the annotating tool shows them, all turned, or all as stored."""
     strict: bool = True
     """stop at the first fault in the annotations; false: leave faulty ones out, and say how many."""
 

@@ -1,25 +1,39 @@
 """Pictures with instance masks: sources, augmentation and the training pipeline."""
 
 from .augment import Augmentation
-from .coco import load_coco
-from .dataset import DataError, Dataset, Sample
-from .labelme import load_labelme
+from .dataset import DataError, Dataset, DataWarning, Entry, Sample
+from .formats.coco import load_coco
+from .formats.coco_results import coco_results, write_coco_results
+from .formats.image_file import ENDINGS as PICTURE_ENDINGS
+from .formats.image_file import picture_paths, read_picture
+from .formats.labelme import load_labelme
+from .formats.mask_folder import load_masks
+from .formats.via import load_via
+from .in_memory import from_arrays
 from .pipeline import batches
 from .resize import resized_size
-from .shapes_dataset import shapes
-from .shapes_hard import Difficulty
-from .via import load_via
+from .synthetic.shapes_dataset import shapes
+from .synthetic.shapes_hard import Difficulty
 
 __all__ = [
     "Augmentation",
     "DataError",
+    "DataWarning",
     "Dataset",
     "Difficulty",
+    "Entry",
     "Sample",
+    "PICTURE_ENDINGS",
     "batches",
+    "coco_results",
+    "from_arrays",
     "load_coco",
     "load_labelme",
+    "load_masks",
     "load_via",
+    "picture_paths",
+    "read_picture",
     "resized_size",
     "shapes",
+    "write_coco_results",
 ]

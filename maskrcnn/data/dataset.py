@@ -5,60 +5,29 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
+from .partition import Key, assign, key_of
+from .sample import DataError, DataWarning, Entry, Sample
 
-class DataError(ValueError):
-    """Input that cannot be used; the message names the file and the annotation and says what to do.
-
-    Attributes:
-        reason: the kind of fault in a few words; what `Dataset.dropped` counts.
-    """
-
-    def __init__(self, message: str, reason: str = "bad input") -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One picture with its objects, in pixels of the picture as stored.
-
-    Attributes:
-        image: (H, W, 3) uint8, RGB.
-        boxes: (N, 4) float32, (x0, y0, x1, y1) px; the right and bottom edges are exclusive.
-        labels: (N,) int32, 1-based positions in the dataset's `class_names`.
-        masks: (N, H, W) bool, the visible pixels of each object.
-        crowd: (N,) bool, True where the annotation covers a group.
-        areas: (N,) float64, the source's own area where it states one, else the mask's pixels.
-        image_id: the source's id.
-        name: file name, or "shapes-easy/17".
-        distractors: (D, 4) float32 boxes of things that look like objects and are not (Shapes, hard level).
-    """
-
-    image: np.ndarray
-    boxes: np.ndarray
-    labels: np.ndarray
-    masks: np.ndarray
-    crowd: np.ndarray
-    areas: np.ndarray
-    image_id: int
-    name: str
-    distractors: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+__all__ = ["DataError", "DataWarning", "Dataset", "Entry", "Sample"]
 
 
 class Dataset(Sequence[Sample]):
     """A sequence of samples that are read when asked for.
+
+    `one + other` joins two, by the names of their classes.
 
     Args:
         name: what to call it in messages and tables.
         class_names: the names of labels 1, 2, ...
         count: how many samples there are.
         read: index in [0, count) -> `Sample`; must give the same sample each time.
-        dropped: reason -> how many annotations or pictures were left out (`strict=False` only).
-        names: index -> the sample's name without reading it.
+        dropped: reason -> how many annotations, parts of them or pictures were left out.
+        entries: what is known of each sample without reading it; None: samples are read to know.
+        category_ids: the source's id of each class; None: 1, 2, ... A class that the source lacks has None.
 
     Raises:
         DataError: if `count` is not positive.
@@ -71,6 +40,8 @@ class Dataset(Sequence[Sample]):
         count: int,
         read: Callable[[int], Sample],
         dropped: Mapping[str, int] | None = None,
+        entries: Sequence[Entry] | None = None,
+        category_ids: Iterable[int | str | None] | None = None,
     ) -> None:
         if count < 1:
             raise DataError(
@@ -80,8 +51,11 @@ class Dataset(Sequence[Sample]):
         self.name = name
         self.class_names = tuple(class_names)
         self.dropped: Counter[str] = Counter(dropped or {})
+        numbered = range(1, len(self.class_names) + 1)
+        self.category_ids = tuple(numbered if category_ids is None else category_ids)
         self._count = int(count)
         self._read = read
+        self._entries = None if entries is None else tuple(entries)
 
     def __len__(self) -> int:
         return self._count
@@ -91,15 +65,70 @@ class Dataset(Sequence[Sample]):
             raise IndexError(f"{self.name} has {self._count} samples; asked for number {index}.")
         return self._read(int(index) % self._count)
 
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {self._count} pictures, {len(self.class_names)} classes)"
+
+    def entry(self, index: int) -> Entry:
+        """Name, id and number of objects of a sample; it is read only where its source does not know them."""
+        return self[index].entry if self._entries is None else self._entries[index]
+
+    # Other data sets made of this one
+
     def subset(self, indices: Iterable[int]) -> Dataset:
         """The samples at `indices`, in that order, read from this dataset."""
         chosen = [range(self._count)[int(i)] for i in indices]
+        entries = None if self._entries is None else [self._entries[i] for i in chosen]
+        name = f"{self.name}[{len(chosen)}]"
+        return self._like(name, len(chosen), lambda i: self._read(chosen[i]), entries)
+
+    def split(self, parts: Sequence[float], seed: int = 0, by: Key | None = None) -> tuple[Dataset, ...]:
+        """Parts without a common sample, in drawn order.
+
+        ```python
+        train, test = dataset.split([0.8, 0.2], seed=1, by=lambda name: name.split("_")[0])
+        ```
+
+        Args:
+            parts: fractions that sum to at most 1, or numbers of samples.
+            seed: which samples go where.
+            by: samples for which it is the same stay together: a function of a sample's name, or the name of an
+                attribute of that name as a `pathlib.PurePath`, such as "parent" or "stem". None: each by itself.
+
+        Returns:
+            A `Dataset` for each part; with `by`, sizes are as near to `parts` as the groups allow.
+
+        Raises:
+            DataError: for parts that cannot be, or one that would be empty.
+        """
+        keys = range(self._count) if by is None else [key_of(self.entry(i).name, by) for i in range(self._count)]
+        return tuple(self.subset(rows) for rows in assign(list(keys), parts, seed, self.name))
+
+    def __add__(self, other: Dataset) -> Dataset:
+        """This dataset's samples, then the other's; classes are matched by name, and new ones appended."""
+        if not isinstance(other, Dataset):
+            return NotImplemented
+        new = [name for name in other.class_names if name not in self.class_names]
+        names = (*self.class_names, *new)
+        theirs = dict(zip(other.class_names, other.category_ids, strict=True))
+        mine = dict(zip(self.class_names, self.category_ids, strict=True))
+        ids = [theirs.get(name) if mine.get(name) is None else mine[name] for name in names]
+        label = np.array([0, *(names.index(name) + 1 for name in other.class_names)], np.int32)
+
+        def read(index: int) -> Sample:
+            if index < self._count:
+                return self._read(index)
+            sample = other._read(index - self._count)
+            return replace(sample, labels=label[sample.labels])
+
+        known = self._entries is not None and other._entries is not None
         return Dataset(
-            f"{self.name}[{len(chosen)}]",
-            self.class_names,
-            len(chosen),
-            lambda i: self._read(chosen[i]),
-            self.dropped,
+            f"{self.name} + {other.name}",
+            names,
+            self._count + other._count,
+            read,
+            self.dropped + other.dropped,
+            (self._entries or ()) + (other._entries or ()) if known else None,
+            ids if len(set(ids)) == len(ids) else None,
         )
 
     def cached(self, max_bytes: int = 256 * 2**20) -> Dataset:
@@ -108,13 +137,47 @@ class Dataset(Sequence[Sample]):
         What does not fit is read again each time: with a shuffled order, keeping what came first hits more
         often than replacing. Masks are kept as bits.
         """
-        cached = Dataset(
-            self.name, self.class_names, self._count, _Cache(self._read, max_bytes), self.dropped
-        )
-        return cached
+        return self._like(self.name, self._count, _Cache(self._read, max_bytes), self._entries)
 
-    def __repr__(self) -> str:
-        return f"Dataset({self.name!r}, {self._count} pictures, {len(self.class_names)} classes)"
+    def _like(
+        self, name: str, count: int, read: Callable[[int], Sample], entries: Sequence[Entry] | None
+    ) -> Dataset:
+        return Dataset(name, self.class_names, count, read, self.dropped, entries, self.category_ids)
+
+    # Whether it can be trained on
+
+    def check_trainable(self) -> None:
+        """Raises a `DataError` that says why, if no sample has an object to train on."""
+        objects = crowds = 0
+        for i in range(self._count):
+            entry = self.entry(i)
+            objects, crowds = objects + entry.objects, crowds + entry.crowds
+            if objects > crowds:
+                return
+        why = [f"its {self._count} pictures hold no object"]
+        if crowds:
+            why = [
+                f"all {crowds} objects of its {self._count} pictures are crowds (iscrowd 1), which are not trained "
+                "on; where each is one object, as CVAT's brush masks are, write iscrowd 0"
+            ]
+        why += [f"left out: {', '.join(f'{n} x {reason}' for reason, n in self.dropped.items())}"] * bool(self.dropped)
+        raise DataError(f"{self.name}: nothing to train on: {'; '.join(why)}.", "nothing to train on")
+
+    def surplus(self, max_instances: int) -> str | None:
+        """A sentence on the pictures with more objects than are trained on, if there are some and it is known."""
+        amounts = [entry.objects for entry in self._entries or () if entry.objects > max_instances]
+        if not amounts:
+            return None
+        pictures = f"{len(amounts)} of its {self._count} pictures hold"
+        return surplus_text(self.name, pictures, max(amounts), max_instances)
+
+
+def surplus_text(name: str, pictures: str, most: int, max_instances: int) -> str:
+    """The sentence that says that objects are lost to `max_instances`."""
+    return (
+        f"{name}: {pictures} more objects than max_instances={max_instances} (up to {most}): the largest are trained "
+        f"on, the others become background. Set max_instances={most} to train on all."
+    )
 
 
 class _Cache:

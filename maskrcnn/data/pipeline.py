@@ -8,6 +8,7 @@ wait.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from .augment import Augmentation, Colour, draw, geometry, preset
 from .batch import SHAPES, Example, example, padded
-from .dataset import DataError, Dataset
+from .dataset import DataError, Dataset, DataWarning, surplus_text
 
 _READY_BATCHES = 2
 
@@ -46,7 +47,10 @@ def batches(
         A `tf.data.Dataset` of known cardinality: one pass over the pictures.
 
     Raises:
-        DataError: if training would give no batch at all.
+        DataError: if training would give no batch at all, or no object.
+
+    Warns:
+        DataWarning: once, where pictures for training hold more objects than `config.max_instances`.
     """
     augmentation = preset(augment)
     if training and len(dataset) < batch_size:
@@ -54,6 +58,13 @@ def batches(
             f"{dataset.name} has {len(dataset)} pictures, fewer than one batch of {batch_size}; "
             f"take batch_size={len(dataset)} or less."
         )
+    said = not training
+    if training:
+        dataset.check_trainable()
+        surplus = dataset.surplus(config.max_instances)
+        if surplus is not None:
+            said = True
+            warnings.warn(surplus, DataWarning, stacklevel=2)
 
     def order() -> np.ndarray:
         now = int(epoch() if callable(epoch) else epoch)
@@ -61,7 +72,12 @@ def batches(
         return np.stack([np.full_like(indices, now), indices], axis=1)
 
     def read(now: int, index: int) -> tuple[np.ndarray, ...]:
+        nonlocal said
         sample, drawn = dataset[int(index)], draw(augmentation, seed, int(now), int(index))
+        if not said and len(sample.labels) > config.max_instances:  # of a source that did not know beforehand
+            said = True
+            text = surplus_text(dataset.name, f"{sample.name} holds", len(sample.labels), config.max_instances)
+            warnings.warn(text, DataWarning, stacklevel=2)
         sample, shrink = geometry(sample, augmentation, drawn)
         return *example(sample, config, shrink), drawn.colour
 

@@ -12,7 +12,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-MOST_DETECTIONS = 100  # a picture and class, as COCO counts
+MOST_DETECTIONS = 100  # a picture and class, as COCO counts, unless a model is made to find more
 _RANGES = {"ap_small": "small", "ap_medium": "medium", "ap_large": "large"}
 
 
@@ -26,7 +26,12 @@ def coco_index(ground_truth: dict[str, Any]) -> COCO:
 
 
 def match(
-    ground_truth: COCO, results: Sequence[dict[str, Any]], kind: str, *, ranges: bool = True
+    ground_truth: COCO,
+    results: Sequence[dict[str, Any]],
+    kind: str,
+    *,
+    ranges: bool = True,
+    most: int = MOST_DETECTIONS,
 ) -> COCOeval:
     """Matches detections to objects with pycocotools and accumulates precision.
 
@@ -35,6 +40,7 @@ def match(
         results: detections in COCO's result format, with `bbox` or `segmentation`; not changed.
         kind: "bbox" or "segm".
         ranges: also by object size; a size that no object has is left out, which changes no figure.
+        most: detections of a picture and class that count, best first.
 
     Returns:
         The `COCOeval`, evaluated and accumulated, silent.
@@ -46,7 +52,7 @@ def match(
             empty = {key: ground_truth.dataset[key] for key in ("images", "categories")} | {"annotations": []}
             found = coco_index(empty)
         run = COCOeval(ground_truth, found, kind)
-        run.params.maxDets = [MOST_DETECTIONS]
+        run.params.maxDets = [most]
         areas = [a["area"] for a in ground_truth.dataset["annotations"] if not a["iscrowd"]]
         kept = [
             (name, limits)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from maskrcnn.box_overlap import aligned_iou
-from maskrcnn.evaluation.ap import agnostic, average_precision, coco_index, match
+from maskrcnn.evaluation.ap import MOST_DETECTIONS, agnostic, average_precision, coco_index, match
 from maskrcnn.evaluation.floors import mask_ceiling
 from maskrcnn.evaluation.isolated import (
     IOU_THRESHOLDS,
@@ -55,9 +55,11 @@ class Evaluator:
     Args:
         class_names: names of the labels 1, 2, ...
         probe_seed: the seed of the probes that will be added, kept with them.
+        most_detections: of a picture and class, that AP counts.
     """
 
-    def __init__(self, class_names, probe_seed: int = 0) -> None:
+    def __init__(self, class_names, probe_seed: int = 0, most_detections: int = MOST_DETECTIONS) -> None:
+        self._most = most_detections
         self._names = tuple(class_names)
         self._seed = probe_seed
         self._records = CocoRecords()
@@ -115,8 +117,11 @@ class Evaluator:
         truth = self._records.ground_truth(self._names)
         boxes, masks, agnostic_boxes = self._records.results()
         index = coco_index(truth)
-        runs = {"bbox": match(index, boxes, "bbox"), "mask": match(index, masks, "segm")}
-        one_class = match(coco_index(agnostic(truth)), agnostic_boxes, "bbox", ranges=False)
+        runs = {
+            "bbox": match(index, boxes, "bbox", most=self._most),
+            "mask": match(index, masks, "segm", most=self._most),
+        }
+        one_class = match(coco_index(agnostic(truth)), agnostic_boxes, "bbox", ranges=False, most=self._most)
 
         found = self._isolated()
         found["bbox"] |= average_precision(runs["bbox"])

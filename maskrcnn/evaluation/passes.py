@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
+from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
 from maskrcnn.evaluation.probe import ProbeSet, image_probes
@@ -36,7 +37,8 @@ def evaluate(
 
     Returns:
         {"proposal": {...}, "bbox": {...}, "class": {...}, "mask": {...}} of floats, NaN where there is
-        nothing to measure.
+        nothing to measure. AP counts a picture's best 100 detections of a class, as COCO does, or
+        `detections_per_image` of the model's config where that is more.
 
     Raises:
         ValueError: if the model's classes are not the data set's, the probes are too few, or an answer has a
@@ -61,7 +63,8 @@ def evaluate_in_detail(
         The `Evaluation`.
     """
     names = tuple(dataset.class_names)
-    learnt = getattr(getattr(model, "config", None), "class_names", None)
+    config = getattr(model, "config", None)
+    learnt = getattr(config, "class_names", None)
     if learnt is not None and tuple(learnt) != names:
         raise ValueError(
             f"The model's classes are {tuple(learnt)}, the data set's {names}: evaluate on a data set "
@@ -76,7 +79,8 @@ def evaluate_in_detail(
         raise ValueError(
             f"The probe set covers {len(probes)} pictures, {count} are asked for: draw one for them all."
         )
-    evaluator = Evaluator(names, probe_seed if probes is None else probes.seed)
+    most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
+    evaluator = Evaluator(names, probe_seed if probes is None else probes.seed, most)
     starts = range(0, count, batch_size)
     for start in _with_bar(starts, progress):
         batch = range(start, min(start + batch_size, count))

@@ -24,7 +24,8 @@ def encode_masks(masks: np.ndarray) -> Rows:
 class CocoRecords:
     """Collects the end-to-end half of a pass.
 
-    A picture keeps its sample's id where these tell all pictures apart; else they are numbered from 1.
+    A picture keeps its sample's id, a number or a text, where these tell all pictures apart; else they are numbered
+    from 1.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class CocoRecords:
         height, width = (int(s) for s in sample.image.shape[:2])
         picture = len(self._pictures)
         self._pictures.append(
-            {"id": int(sample.image_id), "height": height, "width": width, "file_name": sample.name}
+            {"id": _json_id(sample.image_id), "height": height, "width": width, "file_name": sample.name}
         )
         objects = zip(
             xywh(sample.boxes).tolist(),
@@ -94,11 +95,16 @@ class CocoRecords:
 
     def _ids(self) -> list[int]:
         ids = [row["id"] for row in self._pictures]
-        return ids if len(set(ids)) == len(ids) else list(range(1, len(ids) + 1))
+        alike = len({type(i) for i in ids}) == 1  # pycocotools sorts them
+        return ids if alike and len(set(ids)) == len(ids) else list(range(1, len(ids) + 1))
 
     def _numbered(self, rows: Rows) -> Rows:
         ids = self._ids()
         return [row | {"image_id": ids[row["image_id"]]} for row in rows]
+
+
+def _json_id(image_id: Any) -> int | str:
+    return str(image_id) if isinstance(image_id, str) else int(image_id)
 
 
 def _countable(boxes, scores) -> tuple[np.ndarray, list[list[float]], list[float]]:

@@ -14,7 +14,7 @@ from experiments.commands.evaluate_command import Evaluate, measure, table
 from experiments.errors import UserError
 from experiments.lookup import open_problem
 from experiments.problems.maskrcnn import load
-from experiments.problems.maskrcnn_detect import free_name, picture_files, records
+from experiments.problems.maskrcnn_detect import Detect, detect, free_name, picture_files, records
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.runner import check_data
 from maskrcnn import Detections
@@ -141,6 +141,7 @@ def test_detections_as_json(tmp_path):
 
 def test_pictures_are_found_in_folders(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
+    (tmp_path / "._b.png").write_bytes(b"Mac OS X")
     Image.new("RGB", (4, 4)).save(tmp_path / "a.JPG", format="jpeg")
     (tmp_path / "notes.txt").write_text("x")
     assert [path.name for path in picture_files([str(tmp_path)])] == ["a.JPG", "b.png"]
@@ -155,3 +156,42 @@ def test_pictures_are_found_in_folders(tmp_path):
     taken = set()
     names = [free_name(tmp_path, path, taken).name for path in (tmp_path / "a.jpg", tmp_path / "x" / "a.png")]
     assert names == ["a.png", "a-2.png"]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    import maskrcnn
+
+    config = maskrcnn.MaskRCNNConfig(
+        ("thing",), backbone="mobilenet", backbone_alpha=0.25, min_size=64, max_size=64, fpn_width=8, rpn_width=8,
+        box_head_widths=(8,), mask_head_widths=(8,), mask_deconv_width=8, post_nms_test=8, detections_per_image=3,
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("model") / "m.keras"
+    maskrcnn.MaskRCNN(config).save(path)
+    return str(path)
+
+
+def test_a_picture_that_cannot_be_read_is_left_out_and_said(tmp_path, saved):
+    place = tmp_path / "photos"
+    place.mkdir()
+    Image.fromarray(np.full((40, 60), 30_000, np.uint16)).save(place / "b.png")
+    Image.fromarray(np.full((40, 60), 0.5, np.float32)).save(place / "c.tif")
+    (place / "a.jpg").write_bytes(b"\xff\xd8 no photo")
+    (place / "._b.png").write_bytes(b"Mac OS X")
+    lines = []
+    settings = Detect(model=saved, pictures=(str(place),), output=str(tmp_path / "found"), score_threshold=0.0)
+    objects, pictures = detect(settings, lines.append)
+    assert pictures == 2 and len(lines) == 2
+    assert "a.jpg: the picture cannot be read" in lines[0] and lines[1].startswith("1 of 3 pictures")
+    rows = json.loads((tmp_path / "found" / "detections.json").read_text())
+    assert len(rows) == objects and {row["file_name"] for row in rows} <= {str(place / "b.png"), str(place / "c.tif")}
+    assert sorted(path.name for path in (tmp_path / "found").glob("*.png")) == ["b.png", "c.png"]
+
+
+def test_no_picture_that_can_be_read_is_one_message(tmp_path, saved, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    Image.new("L", (60, 40)).save(tmp_path / "huge.png")
+    settings = Detect(model=saved, pictures=(str(tmp_path / "huge.png"),), output=str(tmp_path / "found"))
+    with pytest.raises(UserError, match=r"huge\.png: the picture is too large"):
+        detect(settings, print)
+    assert not (tmp_path / "found" / "detections.json").exists()

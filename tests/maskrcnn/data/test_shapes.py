@@ -6,7 +6,7 @@ import pytest
 
 from maskrcnn.data import DataError, Difficulty, shapes
 from maskrcnn.data.geometry import box_iou, mask_boxes
-from maskrcnn.data.outlines import disc, filled, placed
+from maskrcnn.data.synthetic.outlines import disc, filled, placed
 
 
 def checksum(level, seed=5):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pytest import approx
 
-from maskrcnn.data import Dataset
+from maskrcnn.data import Dataset, Sample
 from maskrcnn.evaluation import MEASURES, ceilings, columns, evaluate, evaluate_in_detail, floors, probe_set
 
 
@@ -118,6 +118,31 @@ def test_equal_image_ids_are_numbered_anew(made):
     samples = [replace(s, image_id=0) for s in made.dataset(4)]
     dataset = Dataset("pooled", ("box", "disc", "moon"), 4, samples.__getitem__)
     assert evaluate(made.model(dataset), dataset, progress=False)["mask"]["ap"] == approx(1)
+
+
+@pytest.mark.parametrize("ids", [["img_2", "img_10", "b", "a"], ["1", "2", "3", "4"], [7, "7", 8, "x"]])
+def test_ids_may_be_text(made, ids):
+    samples = [replace(s, image_id=i) for s, i in zip(made.dataset(4), ids, strict=True)]
+    dataset = Dataset("named", ("box", "disc", "moon"), 4, samples.__getitem__)
+    found = evaluate_in_detail(made.model(dataset), dataset, progress=False)
+    assert found.measures["mask"]["ap"] == found.measures["bbox"]["ap"] == approx(1)
+    numbered = {int, str} == {type(i) for i in ids}  # texts and numbers do not sort
+    assert [row["id"] for row in found.ground_truth["images"]] == ([1, 2, 3, 4] if numbered else ids)
+
+
+@pytest.mark.parametrize("most, ap", [(None, 0.665), (50, 0.665), (150, 1.0)])
+def test_ap_counts_what_a_model_may_find(made, most, ap):
+    """150 objects of a class: of the 100 that COCO counts, none more than two thirds are found."""
+    masks = np.zeros((150, 60, 90), bool)
+    for i, mask in enumerate(masks):
+        mask[i // 15 * 6 : i // 15 * 6 + 4, i % 15 * 6 : i % 15 * 6 + 4] = True
+    sample = Sample.of(np.zeros((60, 90, 3), np.uint8), masks, np.ones(150, int), image_id=3)
+    dataset = Dataset("cells", ("cell",), 1, [sample].__getitem__)
+    model = made.model(dataset)
+    if most is not None:
+        model.config = SimpleNamespace(detections_per_image=most)
+    measures = columns(evaluate(model, dataset, progress=False, tide=False))
+    assert measures["bbox_ap"] == measures["mask_ap"] == measures["bbox_class_agnostic_ap"] == approx(ap, abs=0.01)
 
 
 def test_mistakes_are_named(made):

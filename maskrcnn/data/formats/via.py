@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .dataset import DataError, Dataset
-from .files import read_json
-from .pictures import Checks, Picture, labelled, picture_dataset
-from .regions import Region, ellipse, extent, inside, numbers, polygons, rectangle
+from ..dataset import DataError, Dataset
+from .annotated import Checks, Picture, check_turn, labelled, picture_dataset
+from .image_file import Exif, inspect_picture, is_junk, locate
+from .json_values import flag, mapping, number, numbers, read_json, sequence, text
+from .regions import Part, ellipse, extent, is_closed, make_region, polygons, rectangle
 
 _SPLITS = {"train", "val", "valid", "validation", "test"}
 
@@ -20,8 +21,9 @@ def load_via(
     class_attribute: str | None = None,
     class_name: str | None = None,
     class_names: Sequence[str] | None = None,
+    exif: Exif = "auto",
 ) -> Dataset:
-    """Pictures annotated with VIA: polygons, rectangles, circles and ellipses.
+    """Pictures annotated with VIA: polygons, closed polylines, rectangles, circles and ellipses.
 
     The class of a region is its attribute `class_attribute` (a text, or the one option ticked). Without it,
     the only attribute that regions have is taken; where regions have none, all are of one class, called
@@ -34,6 +36,8 @@ def load_via(
         class_attribute: name of the region attribute that holds the class.
         class_name: makes all regions this one class.
         class_names: order of the labels, so that splits agree; sorted names if None.
+        exif: "auto" or "apply": pictures are turned by their EXIF orientation, as browsers show them to VIA;
+            "ignore": they are read as stored, which browsers showed before 2020.
 
     Returns:
         A `Dataset`. Pictures without regions are kept; boxes are the outlines' extents.
@@ -56,13 +60,20 @@ def load_via(
     checks = Checks(strict)
     pictures: list[Picture] = []
     seen: set[str] = set()
-    for entry in entries:
-        picture = checks.attempt(_picture, entry, len(pictures), seen, path, checks)
+    for key, entry in entries.items():
+        picture = checks.attempt(_picture, entry, f"{path}, {key}", len(pictures), seen, path, checks, exif)
         if picture is None:
             continue
-        for key, region in _regions(entry):
-            where = f"{path}, {picture.name}, region {key}"
-            made = checks.attempt(_region, region, picture, where, class_attribute, class_name)
+        drawn = []
+        for position, region in _regions(entry):
+            where = f"{path}, {picture.name}, region {position}"
+            found = checks.attempt(_drawn, region, where, class_attribute, class_name, checks)
+            drawn += [(where, *found)] if found is not None else []
+        if checks.attempt(_fits, picture, drawn, exif) is None:
+            checks.dropped["picture left out"] += len(drawn)
+            continue
+        for where, label, parts in drawn:
+            made = checks.attempt(make_region, where, label, parts, picture.size, checks.dropped)
             if made is not None:
                 picture.regions.append(made)
         pictures.append(picture)
@@ -79,7 +90,7 @@ def _annotations(path: Path) -> Path:
         raise DataError(
             f"{path}: no such folder; give the folder of the pictures and their VIA file.", "missing file"
         )
-    found = sorted(path.glob("*.json"))
+    found = sorted(file for file in path.glob("*.json") if not is_junk(file))
     usual = path / "via_region_data.json"
     if usual in found:
         return usual
@@ -92,19 +103,19 @@ def _annotations(path: Path) -> Path:
     return found[0]
 
 
-def _entries(path: Path) -> list[Any]:
+def _entries(path: Path) -> dict[str, Any]:
+    """VIA's key -> an entry for each picture."""
     content = read_json(path, unique_keys=True)
     if isinstance(content, dict) and "_via_img_metadata" in content:
         content = content["_via_img_metadata"]
-    entries = list(content.values()) if isinstance(content, dict) else None
-    if entries is None or any(
-        not isinstance(e, dict) or "filename" not in e or "regions" not in e for e in entries
+    if not isinstance(content, dict) or any(
+        not isinstance(e, dict) or "filename" not in e or "regions" not in e for e in content.values()
     ):
         raise DataError(
             f"{path}: not a VIA annotation file; expected entries with filename and regions. In VIA, "
             "export annotations as JSON or save the project."
         )
-    return entries
+    return content
 
 
 def _regions(entry: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
@@ -112,14 +123,15 @@ def _regions(entry: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     yield from regions.items() if isinstance(regions, dict) else enumerate(regions or [])
 
 
-def _only_attribute(entries: list[Any], path: Path) -> str | None:
+def _only_attribute(entries: dict[str, Any], path: Path) -> str | None:
     """The one attribute that regions have, or None if they have none."""
     attributes = {
         name
-        for e in entries
-        for _, r in _regions(e)
-        if isinstance(r, dict)
-        for name in r.get("region_attributes") or {}
+        for entry in entries.values()
+        if isinstance(entry["regions"], dict | list)
+        for _, region in _regions(entry)
+        if isinstance(region, dict) and isinstance(region.get("region_attributes"), dict)
+        for name in region["region_attributes"]
     }
     if len(attributes) > 1:
         raise DataError(
@@ -135,31 +147,40 @@ def _folder_name(folder: Path) -> str:
 
 
 def _picture(
-    entry: dict[str, Any], number: int, seen: set[str], path: Path, checks: Checks
-) -> Picture | None:
-    name = str(entry["filename"])
+    entry: dict[str, Any], where: str, count: int, seen: set[str], path: Path, checks: Checks, exif: Exif
+) -> Picture:
+    written = text(entry["filename"], "filename", where)
+    name = written.replace("\\", "/")
     if name in seen:
         raise DataError(f"{path}: {name} is annotated twice; merge the two entries.", "duplicate id")
     seen.add(name)
-    size = checks.size(path.parent / name, path)
-    return None if size is None else Picture(path.parent / name, name, number + 1, *size)
+    if entry["regions"] is not None and not isinstance(entry["regions"], dict):
+        sequence(entry["regions"], "regions", where)
+    source = locate(path.parent, written)
+    file = inspect_picture(source, path, None, True, exif, not checks.strict)
+    return Picture(file, name, count + 1)
 
 
-def _region(
-    region: Any, picture: Picture, where: str, class_attribute: str | None, class_name: str | None
-) -> Region:
-    if not isinstance(region, dict) or not isinstance(region.get("shape_attributes"), dict):
-        raise DataError(f"{where}: has no shape_attributes; draw it again or remove it.")
-    label = class_name if class_name is not None else _class_of(region, class_attribute, where)
-    outline = polygons([_outline(region["shape_attributes"], where)], where)
-    return Region(where, label, outline, inside(extent(outline), picture.height, picture.width, where))
+def _drawn(
+    region: Any, where: str, class_attribute: str | None, class_name: str | None, checks: Checks
+) -> tuple[str, list[Part]]:
+    """The class and the outline of a region."""
+    shape = mapping(mapping(region, "a region", where).get("shape_attributes"), "shape_attributes", where)
+    label = class_name if class_name is not None else _class_of(region, class_attribute or "", where)
+    return label, [*polygons([_outline(shape, where)], where, checks.dropped)]
 
 
-def _class_of(region: dict[str, Any], attribute: str | None, where: str) -> str:
-    attributes = region.get("region_attributes") or {}
+def _fits(picture: Picture, drawn: list[tuple[str, str, list[Part]]], exif: Exif) -> bool:
+    if exif == "auto":
+        check_turn(picture, [extent(parts) for _, _, parts in drawn])
+    return True
+
+
+def _class_of(region: dict[str, Any], attribute: str, where: str) -> str:
+    attributes = mapping(region.get("region_attributes") or {}, "region_attributes", where)
     value = attributes.get(attribute)
     if isinstance(value, dict):  # a checkbox: option -> ticked
-        ticked = [name for name, on in value.items() if on]
+        ticked = [name for name, on in value.items() if flag(on, name, where)]
         value = ticked[0] if len(ticked) == 1 else None
     if not isinstance(value, str) or not value.strip():
         raise DataError(
@@ -180,15 +201,19 @@ def _outline(shape: dict[str, Any], where: str) -> list[float]:
             raise DataError(
                 f"{where}: the {kind} lacks {missing}; draw it again or remove it.", "bad coordinates"
             )
-        return numbers([shape[key] for key in keys], where)
+        return [number(shape[key], key, where) for key in keys]
 
-    if kind == "polygon":
-        x, y = (numbers(shape.get(f"all_points_{axis}", ()), where) for axis in "xy")
+    if kind in ("polygon", "polyline"):
+        x, y = (numbers(shape.get(f"all_points_{axis}", []), f"all_points_{axis}", where) for axis in "xy")
         if len(x) != len(y):
             raise DataError(
                 f"{where}: {len(x)} x but {len(y)} y coordinates; draw it again.", "bad coordinates"
             )
-        return [v for point in zip(x, y, strict=True) for v in point]
+        points = list(zip(x, y, strict=True))
+        if kind == "polyline" and is_closed(points):
+            kind, points = "polygon", points[:-1]
+        if kind == "polygon":
+            return [v for point in points for v in point]
     if kind == "rect":
         left, top, wide, high = read("x", "y", "width", "height")
         return rectangle(left, top, left + wide, top + high)
@@ -196,9 +221,11 @@ def _outline(shape: dict[str, Any], where: str) -> list[float]:
         cx, cy, r = read("cx", "cy", "r")
         return ellipse(cx, cy, r, r)
     if kind == "ellipse":
-        return ellipse(*read("cx", "cy", "rx", "ry"), *numbers([shape.get("theta", 0.0)], where))
+        cx, cy, rx, ry = read("cx", "cy", "rx", "ry")
+        return ellipse(cx, cy, rx, ry, number(shape.get("theta", 0.0), "theta", where))
+    also = " that is not closed" if kind == "polyline" else ""
     raise DataError(
-        f"{where}: a shape of kind {kind!r} has no area; expected polygon, rect, circle or ellipse. Draw it "
-        "again or remove it.",
+        f"{where}: a shape of kind {kind!r}{also} has no area; expected polygon, closed polyline, rect, circle or "
+        "ellipse. Draw it again or remove it.",
         "unknown shape",
     )

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from .dataset import DataError, Dataset, Sample
+from ..dataset import DataError, Dataset, Sample
 from .shapes_easy import EASY_CLASSES, easy_picture
 from .shapes_hard import HARD_CLASSES, Difficulty, hard_picture
 

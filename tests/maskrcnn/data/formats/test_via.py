@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from maskrcnn.data import DataError, load_via
 
@@ -144,6 +145,94 @@ def test_missing_twice_and_empty(via):
     file.write_text("[1]")
     with pytest.raises(DataError, match="not a VIA"):
         load_via(folder)
+
+
+def polyline(*points):
+    return region({"name": "polyline", "all_points_x": [p[0] for p in points], "all_points_y": [p[1] for p in points]})
+
+
+def test_a_closed_polyline_is_a_polygon(via):
+    corners = [(10, 5), (30, 5), (30, 15), (10, 15)]
+    for last in ((10, 5), (10.5, 5.5)):
+        assert load_via(via([polyline(*corners, last)]))[0].areas.tolist() == [200]
+    for open_one in (corners, [*corners, (20, 10)], [(10, 5), (30, 5), (10, 5)]):
+        with pytest.raises(DataError, match="region 0: .*'polyline' that is not closed"):
+            load_via(via([polyline(*open_one)]))
+
+
+def test_largely_inside_is_clipped(via):
+    tall = {"name": "polygon", "all_points_x": [10, 30, 30, 10], "all_points_y": [-9, -9, 15, 15]}
+    np.testing.assert_array_equal(load_via(via([region(tall)]))[0].boxes, [[10, 0, 30, 15]])
+    with pytest.raises(DataError, match="largely outside"):
+        load_via(via([region(tall | {"all_points_y": [-19, -19, 15, 15]})]))
+
+
+@pytest.mark.parametrize("on, ticked", [(True, True), ("true", True), (1, True), ("false", False), (0, False)])
+def test_ticks_as_tools_write_them(via, on, ticked):
+    files = via([region(POLYGON, kind={"pear": on, "apple": not ticked})])
+    assert load_via(files).class_names == ("pear" if ticked else "apple",)
+
+
+@pytest.mark.parametrize("change", [
+    {"regions": 3}, {"regions": "x"}, {"regions": [3]}, {"filename": None}, {"filename": 5}, {"filename": ["a.png"]},
+    {"regions": [{"shape_attributes": 3}]}, {"regions": [{"shape_attributes": {"name": ["polygon"]}}]},
+    {"regions": [region({"name": "polygon", "all_points_x": 3, "all_points_y": [1]})]},
+    {"regions": [region({"name": "circle", "cx": [], "cy": {}, "r": None})]},
+    {"regions": [region(POLYGON, kind=["pear"])]},
+], ids=str)  # fmt: skip
+def test_no_value_ends_in_a_traceback(via, change):
+    folder = via([region(POLYGON)])
+    file = folder / "via_region_data.json"
+    content = json.loads(file.read_text())
+    content["a.png1"] |= change
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"via_region_data\.json|5: the picture is missing") as caught:
+        load_via(folder)
+    assert str(caught.value).count("strict=False") <= 1
+    assert sum(load_via(folder, strict=False, class_names=["fruit"]).dropped.values()) == 1
+
+
+def test_junk_and_paths_from_other_systems(via):
+    folder = via([region(POLYGON)], name="only.json")
+    (folder / "._only.json").write_bytes(b"\0\5\x16\7 Mac OS X")
+    (folder / "sub").mkdir()
+    (folder / "a.png").rename(folder / "sub" / "a.png")
+    (folder / "only.json").write_text((folder / "only.json").read_text().replace('"a.png"', '"sub\\\\a.png"'))
+    assert [s.name for s in load_via(folder)] == ["sub/a.png", "b.png"]
+
+
+def turned(path, orientation, bar):
+    """A dark picture, 40 x 60 (width x height) once turned, with a white bar (x0, y0, x1, y1) in it."""
+    shown = np.zeros((60, 40, 3), np.uint8)
+    shown[bar[1] : bar[3], bar[0] : bar[2]] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(np.rot90(shown, {6: 1, 8: 3, 3: 2}[orientation]))).save(path, exif=exif)
+
+
+def bar(x0, y0, x1, y1):
+    return region({"name": "rect", "x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0})
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_browsers_show_photos_turned(via, orientation):
+    folder = via([bar(25, 5, 35, 25)])
+    turned(folder / "a.png", orientation, (25, 5, 35, 25))
+    sample = load_via(folder)[0]
+    assert sample.image.shape == (60, 40, 3) and sample.image[sample.masks[0]].min() == 255
+    stored = load_via(folder, exif="ignore")[0]
+    assert stored.image.shape == ((60, 40, 3) if orientation == 3 else (40, 60, 3))
+
+
+def test_outlines_that_fit_the_stored_photo_only_are_refused_by_name(via):
+    folder = via([bar(45, 5, 55, 25), bar(5, 5, 15, 15)])
+    turned(folder / "a.png", 6, (0, 0, 1, 1))
+    with pytest.raises(DataError, match=r'a\.png: has EXIF orientation 6.*exif="ignore"'):
+        load_via(folder)
+    dataset = load_via(folder, strict=False, class_names=["fruit"])  # not the half of it, turned
+    assert [s.name for s in dataset] == ["b.png"]
+    assert dict(dataset.dropped) == {"EXIF orientation": 1, "picture left out": 2}
+    assert len(load_via(folder, exif="ignore")[0].labels) == 2
 
 
 @pytest.mark.parametrize("split, pictures, objects", [("train", 61, 255), ("val", 13, 50)])

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ..dataset import DataError, Sample
+from ..geometry import mask_boxes
 from . import outlines
-from .dataset import DataError, Sample
-from .geometry import mask_boxes
 from .outlines import TURN, UNIT
 from .texture import fine_texture, texture
 

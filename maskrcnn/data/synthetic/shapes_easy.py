@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .dataset import Sample
-from .geometry import box_iou, mask_boxes
+from ..dataset import Sample
+from ..geometry import box_iou, mask_boxes
 
 EASY_CLASSES = ("square", "circle", "triangle")
 

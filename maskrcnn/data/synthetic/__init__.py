@@ -1,0 +1,1 @@
+"""Drawn pictures with exact masks, for tests and for sweeps that need no download."""

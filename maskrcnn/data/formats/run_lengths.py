@@ -50,7 +50,7 @@ def checked_runs(outline: dict[str, Any], height: int, width: int, where: str) -
             f"{where}: the runs of its mask sum to {sum(runs)}, expected {height * width}. Encode it again.",
             "bad mask",
         )
-    return coco_mask.frPyObjects({"size": [height, width], "counts": runs}, height, width)
+    return coco_mask.frPyObjects({"size": [height, width], "counts": _joined(runs)}, height, width)
 
 
 def from_polygons(outlines: Sequence[np.ndarray], height: int, width: int) -> RunLengths:
@@ -84,6 +84,19 @@ def bitmaps(masks: Sequence[RunLengths], height: int, width: int) -> np.ndarray:
     found = np.zeros((len(masks), height, width), bool)
     for bitmap, mask in zip(found, masks, strict=True):
         bitmap[:] = coco_mask.decode(mask)
+    return found
+
+
+def _joined(runs: list[int]) -> list[int]:
+    """The same runs without empty ones but the first, with which pycocotools miscounts boxes."""
+    if 0 not in runs[1:]:
+        return runs
+    found = [0]
+    for i, run in enumerate(runs):
+        if i % 2 == (len(found) - 1) % 2:
+            found[-1] += run
+        elif run:
+            found.append(run)
     return found
 
 

@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 
 from maskrcnn.data import DataError
 from maskrcnn.data.formats.regions import BAD_PART, extent, is_closed, make_region, polygons
-from maskrcnn.data.formats.run_lengths import bitmaps, checked_runs, from_bitmap, pixel_box
+from maskrcnn.data.formats.run_lengths import bitmaps, checked_runs, from_bitmap, pixel_box, pixel_count
 
 SIZE = (40, 60)
 SQUARE = np.array([10.0, 10, 30, 10, 30, 30, 10, 30])
@@ -25,6 +25,20 @@ def test_runs_are_read_in_both_forms(height, width, seed):
     for counts in (compressed["counts"].decode(), runs):
         found = checked_runs({"size": [height, width], "counts": counts}, height, width, "here")
         np.testing.assert_array_equal(bitmaps([found], height, width)[0], mask)
+
+
+@given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 6))
+def test_empty_runs_change_nothing(runs, height):
+    width = -(-max(1, sum(runs)) // height)
+    runs = [*runs, height * width - sum(runs)]
+    flat = np.concatenate([np.full(run, i % 2, bool) for i, run in enumerate(runs)])
+    mask = flat.reshape(width, height).T
+    found = checked_runs({"size": [height, width], "counts": runs}, height, width, "here")
+    np.testing.assert_array_equal(bitmaps([found], height, width)[0], mask)
+    assert pixel_count(found) == mask.sum()
+    if mask.any():
+        rows, columns = np.nonzero(mask)
+        assert pixel_box(found) == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12) | st.text(max_size=4))

@@ -59,7 +59,8 @@ class Accepted:
             return self.kind is bool and isinstance(value, bool)
         if not isinstance(value, numbers.Integral if self.kind is int else numbers.Real) or not math.isfinite(value):
             return False
-        return (self.least < value if self.above else self.least <= value) and value <= self.most
+        number = float(value)
+        return (self.least < number if self.above else self.least <= number) and number <= self.most
 
 
 _FLAG, _COUNT, _WHOLE = Accepted(bool), Accepted(int, 1), Accepted(int, 0)
@@ -72,7 +73,7 @@ ACCEPTED = {
     "stride_in_1x1": _FLAG,
     "conv_bias": _FLAG,
     "batch_norm_epsilon": Accepted(float, 0),
-    "train_batch_norm": _FLAG,
+    "train_batch_norm": Accepted(bool, or_none=True),
     "frozen_stages": Accepted(int, 0, 5),
     "min_size": _COUNT,
     "max_size": _COUNT,
@@ -137,7 +138,7 @@ class MaskRCNNConfig:
     stride_in_1x1: bool = False  # ResNet V1 (True) strides the 1x1 of a bottleneck, V1.5 the 3x3
     conv_bias: bool = False  # ResNet convolutions with a bias
     batch_norm_epsilon: float = 1e-5  # of the ResNets; a MobileNet keeps its own
-    train_batch_norm: bool = False  # False: statistics, scale and shift stay as loaded
+    train_batch_norm: bool | None = None  # False: all of it stays as it is; None: trains where no weights were loaded
     frozen_stages: int = 0  # stages that do not train: 1 the stem, 2 also the stage at stride 4, ...
 
     # Picture
@@ -258,9 +259,22 @@ class MaskRCNNConfig:
         return dataclasses.asdict(self)
 
     @property
+    def batch_norm_trains(self) -> bool:
+        """Whether the backbone's batch norm trains when the network is built: `train_batch_norm`, None decided."""
+        return batch_norm_trains(self.train_batch_norm, self.backbone_weights)
+
+    @property
     def num_classes(self) -> int:
         """Classes with the background."""
         return len(self.class_names) + 1
+
+
+def batch_norm_trains(train_batch_norm: bool | None, backbone_weights: str | None) -> bool:
+    """What `train_batch_norm` says, and if it says nothing: whether the backbone begins from nothing.
+
+    Frozen statistics of weights that were never trained normalise nothing, and training diverges.
+    """
+    return backbone_weights is None if train_batch_norm is None else train_batch_norm
 
 
 def _plain(value: Any) -> Any:

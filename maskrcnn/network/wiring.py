@@ -18,6 +18,18 @@ def leaf_layers(model) -> list[keras.layers.Layer]:
     return found
 
 
+def freeze_batch_norm(model, names=None) -> None:
+    """Keep batch norm as it is from now on: statistics, scale and shift.
+
+    Args:
+        model: a network or a part of one.
+        names: of the layers; all of batch norm if None.
+    """
+    for layer in leaf_layers(model):
+        if isinstance(layer, keras.layers.BatchNormalization) and (names is None or layer.name in names):
+            layer.trainable = False
+
+
 def build_features(config) -> keras.Model:
     """Backbone and pyramid: image (B, H, W, 3) to the list P2..P6; H and W multiples of 32."""
     image = keras.Input((None, None, 3), name="features_image")
@@ -25,9 +37,9 @@ def build_features(config) -> keras.Model:
     features = keras.Model(image, feature_pyramid(maps, config.fpn_width), name="features")
     for stage_end in maps[: max(0, config.frozen_stages - 1)]:
         keras.Model(image, stage_end).trainable = False
+    if not config.batch_norm_trains:
+        freeze_batch_norm(features)
     for layer in features.layers:
-        if isinstance(layer, keras.layers.BatchNormalization) and not config.train_batch_norm:
-            layer.trainable = False
         if config.frozen_stages and layer.name.startswith(("stem_", "conv1", "Conv1", "bn_Conv1")):
             layer.trainable = False
     return features

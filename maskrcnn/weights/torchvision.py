@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskrcnn.network import leaf_layers
+from maskrcnn.network import freeze_batch_norm, leaf_layers
 from maskrcnn.weights.report import WeightReport
 
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
@@ -90,6 +90,8 @@ def read_state(path) -> dict[str, np.ndarray]:
 def load_torchvision(model, state: Mapping | str | Path) -> WeightReport:
     """Load the state dict of torchvision's `maskrcnn_resnet50_fpn` (or R101, same names) into `model`.
 
+    Batch norm whose statistics are loaded is frozen, unless the config's `train_batch_norm` says otherwise.
+
     Args:
         model: a MaskRCNN, its config from `MaskRCNNConfig.torchvision`.
         state: a mapping of names to arrays, or the path of a .pth or .safetensors file. Old and new style names.
@@ -127,6 +129,8 @@ def load_torchvision(model, state: Mapping | str | Path) -> WeightReport:
         )
     for place, value in assignments.items():
         places[place].assign(value)
+    if model.config.train_batch_norm is None:
+        freeze_batch_norm(model.network, {layer for layer, weight in assignments if weight == "moving_mean"})
     missing = tuple(f"{layer}/{weight}" for layer, weight in places if (layer, weight) not in assignments)
     return WeightReport(tuple(matched), tuple(unused), missing)
 

@@ -55,6 +55,16 @@ def test_an_impossible_field_is_named(changes, words):
         MaskRCNNConfig(**({"class_names": ("a",)} | changes))
 
 
+@pytest.mark.parametrize(
+    ("said", "weights", "trains"),
+    [(None, None, True), (None, "x.h5", False), (True, "x.h5", True), (False, None, False)],
+)
+def test_batch_norm_trains_if_nothing_is_loaded(said, weights, trains):
+    config = MaskRCNNConfig(class_names=("a",), train_batch_norm=said, backbone_weights=weights)
+    assert config.batch_norm_trains == trains
+    assert MaskRCNNConfig(**config.get_config()).train_batch_norm is said
+
+
 def test_torchvision_preset_takes_changes():
     config = MaskRCNNConfig.torchvision(["a"], min_size=100, max_size=200, fpn_width=32)
     assert (config.min_size, config.anchor_rounding, config.roi_aligned, config.fpn_width) == (100, True, False, 32)

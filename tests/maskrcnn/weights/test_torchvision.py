@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+import maskrcnn
+
 from maskrcnn.network import leaf_layers
 from maskrcnn.weights import load_torchvision
 from maskrcnn.weights.torchvision import layer_of, present_name
@@ -67,6 +69,20 @@ def test_a_shape_that_does_not_fit_is_refused_and_nothing_changes(tiny):
         load_torchvision(model, state)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("said", "frozen"), [(None, True), (True, False), (False, True)])
+def test_batch_norm_that_is_loaded_is_frozen_unless_told(tiny, tmp_path, said, frozen):
+    model = tiny(train_batch_norm=said)
+    channels = model.network.get_layer("features").get_layer("stem_norm").gamma.shape
+    names = ("weight", "bias", "running_mean", "running_var")
+    load_torchvision(model, {f"backbone.body.bn1.{name}": np.ones(channels, "float32") for name in names})
+    norms = {layer.name: layer for layer in leaf_layers(model.network) if layer.name.endswith("_norm")}
+    assert norms["stem_norm"].trainable != frozen
+    assert norms["res2_1_1_norm"].trainable == (said is not False)  # was not in the file
+    model.save(tmp_path / "model.keras")
+    again = {layer.name: layer.trainable for layer in leaf_layers(maskrcnn.load(tmp_path / "model.keras").network)}
+    assert again["stem_norm"] != frozen
 
 
 def test_no_match_at_all_is_an_error(tiny):

@@ -28,7 +28,8 @@ def load_coco(
         strict: raise on the first fault; else leave the faulty thing out and count it in `.dropped` (every
             picture is then decoded once, to find truncated ones).
         class_names: the classes to use, in the order of their labels; objects of others are not read. All
-            categories by id if None.
+            categories by id if None. Names that begin with "N/A" need not be in the file: gaps between labels, as in
+            `maskrcnn.weights.COCO_CLASS_NAMES`, with which labels are COCO's own category ids.
 
     Returns:
         A `Dataset`.
@@ -86,7 +87,7 @@ def _labels(
     if class_names is None:
         return {i: all_names[name] for i, name in by_id.items()}, list(all_names)
     wanted = positions(class_names, path)
-    unknown = [name for name in wanted if name not in all_names]
+    unknown = [name for name in wanted if name not in all_names and not name.startswith("N/A")]
     if unknown:
         raise DataError(
             f"{path}: class_names asks for {unknown}, which are not among its categories "

@@ -5,29 +5,10 @@ from __future__ import annotations
 import keras
 
 from maskrcnn.network.backbones import backbone
+from maskrcnn.network.freezing import freeze_batch_norm
 from maskrcnn.network.heads import box_head, mask_head, rpn_head
 from maskrcnn.network.pyramid import feature_pyramid
 from maskrcnn.regions.roi_align import RoIAlign
-
-
-def leaf_layers(model) -> list[keras.layers.Layer]:
-    """The layers of a model and of the models in it, the models themselves left out."""
-    found = []
-    for layer in model.layers:
-        found += leaf_layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return found
-
-
-def freeze_batch_norm(model, names=None) -> None:
-    """Keep batch norm as it is from now on: statistics, scale and shift.
-
-    Args:
-        model: a network or a part of one.
-        names: of the layers; all of batch norm if None.
-    """
-    for layer in leaf_layers(model):
-        if isinstance(layer, keras.layers.BatchNormalization) and (names is None or layer.name in names):
-            layer.trainable = False
 
 
 def build_features(config) -> keras.Model:

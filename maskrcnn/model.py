@@ -31,7 +31,8 @@ class MaskRCNN(keras.Model):
 
     Args:
         config: a MaskRCNNConfig.
-        network: a network of the same parts to use instead of a new one, for example a pruned one.
+        network: a network of the same parts to use instead of a new one, for example a pruned one, or one on a backbone
+            of your own from `maskrcnn.build_network`.
     """
 
     def __init__(self, config: MaskRCNNConfig, network: keras.Model | None = None, **kwargs):

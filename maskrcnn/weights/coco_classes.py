@@ -4,8 +4,8 @@ _NAMED = {
     1: "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant",
     13: "stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe",
     27: "backpack, umbrella",
-    31: "handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove, skateboard, "
-        "surfboard, tennis racket, bottle",
+    31: "handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove, "
+        "skateboard, surfboard, tennis racket, bottle",
     46: "wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, "
         "donut, cake, chair, couch, potted plant, bed",
     67: "dining table",
@@ -19,4 +19,4 @@ COCO_CLASSES = ("__background__", *(_AT.get(i, "N/A") for i in range(1, 91)))
 """91 names, as torchvision lists them: the background, 80 classes, and "N/A" where COCO has left an id out."""
 
 COCO_CLASS_NAMES = tuple(_AT.get(i, f"N/A {i}") for i in range(1, 91))
-"""The 90 `class_names` of a model that takes COCO_V1 weights: labels are category ids, and a gap has a name of its own."""
+"""The 90 `class_names` of a model that takes COCO_V1 weights: labels are category ids, and each gap has its own name."""

@@ -43,7 +43,7 @@ OLD_STYLE = (
 
 
 def present_name(key: str) -> str:
-    """A state-dict key in the present style, whichever style it came in; of a ResNet alone, as a detector's backbone."""
+    """A state-dict key in the present style, whichever it came in; one of a ResNet alone as a detector's backbone."""
     if re.match(r"(conv1|bn1|layer\d)\.", key):
         key = f"backbone.body.{key}"
     for pattern, replacement in OLD_STYLE:

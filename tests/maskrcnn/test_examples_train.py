@@ -56,7 +56,8 @@ def test_the_readmes_example():
 
 def test_the_default_config():
     code = "model = MaskRCNN(MaskRCNNConfig(few.class_names, **SMALL))\n"
-    code += "model.compile(keras.optimizers.SGD(0.005, momentum=0.9))\nmodel.fit(few, batch_size=2, epochs=3, verbose=0)"
+    code += "model.compile(keras.optimizers.SGD(0.005, momentum=0.9))\n"
+    code += "model.fit(few, batch_size=2, epochs=3, verbose=0)"
     assert_it_trains(trained(code))
 
 

@@ -19,7 +19,7 @@ BRANCH_SCALE = 0.2
 
 
 def resnet(image, config):
-    """Maps at strides 4, 8, 16 and 32 of the ResNet that the config names. See `backbone`."""
+    """Maps at strides 4, 8, 16 and 32 of the ResNet that the config names. See `named_backbone`."""
     make = _Builder(config)
     x = make.conv_norm(image, make.width(64), 7, 2, "stem", relu=True)
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)  # after a ReLU, zero stands for minus infinity

@@ -58,7 +58,8 @@ def test_batch_norm_trains_where_nothing_is_loaded_unless_told(tiny, tmp_path):
     nothing = tiny(train_batch_norm=None, backbone="mobilenet", backbone_alpha=0.25)
     assert all(trainable(nothing))
     path = tmp_path / "backbone.weights.h5"
-    keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3)).save_weights(path)
+    source = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3))
+    source.save_weights(path)
     changes = dict(backbone="mobilenet", backbone_alpha=0.25, backbone_weights=str(path))
     assert not any(trainable(tiny(train_batch_norm=None, **changes)))
     assert all(trainable(tiny(train_batch_norm=True, **changes)))

@@ -6,7 +6,6 @@ from PIL import Image
 
 import maskrcnn
 from maskrcnn import MaskRCNNConfig
-
 from maskrcnn.network import leaf_layers
 from maskrcnn.weights import COCO_CLASS_NAMES, COCO_CLASSES, load_torchvision
 from maskrcnn.weights.torchvision import LAYERS, NORM, PLAIN, layer_of, present_name
@@ -160,7 +159,7 @@ def test_labels_of_coco_data_are_the_ids_of_published_weights(tiny, tmp_path):
         "images": [{"id": 7, "file_name": "a.png", "height": 64, "width": 64}],
         "categories": [{"id": i, "name": name} for i, name in enumerate(COCO_CLASSES) if i and name != "N/A"],
         "annotations": [
-            {"id": i, "image_id": 7, "category_id": i, "bbox": box, "area": 400, "iscrowd": 0, "segmentation": [outline]}
+            {"id": i, "image_id": 7, "category_id": i, "bbox": box, "iscrowd": 0, "segmentation": [outline]}
             for i in (1, 13, 90)
         ],
     }

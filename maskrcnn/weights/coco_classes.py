@@ -19,4 +19,4 @@ COCO_CLASSES = ("__background__", *(_AT.get(i, "N/A") for i in range(1, 91)))
 """91 names, as torchvision lists them: the background, 80 classes, and "N/A" where COCO has left an id out."""
 
 COCO_CLASS_NAMES = tuple(_AT.get(i, f"N/A {i}") for i in range(1, 91))
-"""The 90 `class_names` of a model that takes COCO_V1 weights: labels are category ids, and each gap has its own name."""
+"""The 90 `class_names` of a model that takes COCO_V1 weights: labels are category ids, and each gap has its name."""

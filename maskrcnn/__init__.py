@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from maskrcnn.detections import Detections, Measured
     from maskrcnn.evaluation import evaluate
     from maskrcnn.model import MaskRCNN, load
+    from maskrcnn.network import build_network
     from maskrcnn.regions.pasting import paste_masks
 
 _PLACES = {
@@ -21,11 +22,23 @@ _PLACES = {
     "MaskRCNN": "model",
     "MaskRCNNConfig": "config",
     "Measured": "detections",
+    "build_network": "network",
     "evaluate": "evaluation",
     "load": "model",
     "paste_masks": "regions.pasting",
 }
-__all__ = ["Detections", "MaskRCNN", "MaskRCNNConfig", "Measured", "data", "evaluate", "load", "paste_masks", "weights"]
+__all__ = [
+    "Detections",
+    "MaskRCNN",
+    "MaskRCNNConfig",
+    "Measured",
+    "build_network",
+    "data",
+    "evaluate",
+    "load",
+    "paste_masks",
+    "weights",
+]
 
 
 def __getattr__(name: str) -> Any:

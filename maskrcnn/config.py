@@ -3,12 +3,119 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import numbers
 import warnings
 from typing import Any
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
 BACKBONES = ("resnet18", "resnet50", "resnet101", "mobilenet", "mobilenet_v2")
+
+
+@dataclasses.dataclass(frozen=True)
+class Accepted:
+    """What a field takes: a number of a kind between two ends, or a tuple of so many of them.
+
+    Attributes:
+        kind: bool, int or float; a float's field takes whole numbers too.
+        least, most: the ends, which are accepted themselves; with `above`, `least` is not.
+        length: how many numbers a tuple has, "any" for any number, "some" for one or more; None: no tuple, one number.
+        or_none: None is accepted as well.
+    """
+
+    kind: type
+    least: float = -math.inf
+    most: float = math.inf
+    above: bool = False
+    length: int | str | None = None
+    or_none: bool = False
+
+    def __str__(self) -> str:
+        if self.kind is bool:
+            return "True or False" + ", or None" * self.or_none
+        ends = f"{'above' if self.above else 'at least'} {self.least:g}" * math.isfinite(self.least)
+        ends += f"{' and ' * bool(ends)}at most {self.most:g}" * math.isfinite(self.most)
+        noun = "whole number" if self.kind is int else "number"
+        if self.length is None:
+            words = f"a {noun}"
+        else:
+            many = {3: "three", 4: "four", 5: "five", "some": "one or more"}.get(self.length, "any number of")
+            words = f"a tuple of {many} {noun}s" + ", each" * bool(ends)
+        return f"{words} {ends}".rstrip() + ", or None" * self.or_none
+
+    def takes(self, value: Any) -> bool:
+        """Whether a value is accepted."""
+        if value is None:
+            return self.or_none
+        if self.length is None:
+            return self._takes_one(value)
+        if not isinstance(value, tuple) or not all(map(self._takes_one, value)):
+            return False
+        return self.length == "any" or (len(value) > 0 if self.length == "some" else len(value) == self.length)
+
+    def _takes_one(self, value: Any) -> bool:
+        if self.kind is bool or isinstance(value, bool):
+            return self.kind is bool and isinstance(value, bool)
+        if not isinstance(value, numbers.Integral if self.kind is int else numbers.Real) or not math.isfinite(value):
+            return False
+        number = float(value)
+        return (self.least < number if self.above else self.least <= number) and number <= self.most
+
+
+_FLAG, _COUNT, _WHOLE = Accepted(bool), Accepted(int, 1), Accepted(int, 0)
+_SHARE, _POSITIVE = Accepted(float, 0, 1), Accepted(float, 0, above=True)
+_WIDTHS = Accepted(int, 1, length="any")
+
+# Every field that is no name.
+ACCEPTED = {
+    "backbone_alpha": _POSITIVE,
+    "stride_in_1x1": _FLAG,
+    "conv_bias": _FLAG,
+    "batch_norm_epsilon": Accepted(float, 0),
+    "train_batch_norm": Accepted(bool, or_none=True),
+    "frozen_stages": Accepted(int, 0, 5),
+    "min_size": _COUNT,
+    "max_size": _COUNT,
+    "size_divisor": _COUNT,
+    "pixel_mean": Accepted(float, length=3),
+    "pixel_std": Accepted(float, 0, above=True, length=3),
+    "max_instances": _COUNT,
+    "fpn_width": _COUNT,
+    "rpn_width": _COUNT,
+    "box_head_widths": _WIDTHS,
+    "mask_head_widths": _WIDTHS,
+    "mask_deconv_width": _COUNT,
+    "anchor_sizes": Accepted(float, 0, above=True, length=5),
+    "anchor_ratios": Accepted(float, 0, above=True, length="some"),
+    "anchor_rounding": _FLAG,
+    "rpn_positive_iou": _SHARE,
+    "rpn_negative_iou": _SHARE,
+    "rpn_samples": _COUNT,
+    "rpn_positive_fraction": _SHARE,
+    "rpn_nms_iou": _SHARE,
+    "rpn_min_side": Accepted(float, 0),
+    "pre_nms_train": _COUNT,
+    "pre_nms_test": _COUNT,
+    "post_nms_train": _COUNT,
+    "post_nms_test": _COUNT,
+    "roi_canonical_size": _POSITIVE,
+    "roi_sampling_ratio": _COUNT,
+    "roi_aligned": _FLAG,
+    "box_roi_size": _COUNT,
+    "mask_roi_size": _COUNT,
+    "roi_samples": _COUNT,
+    "roi_positive_fraction": _SHARE,
+    "roi_positive_iou": _SHARE,
+    "box_delta_std": Accepted(float, 0, above=True, length=4),
+    "mask_target_sampling_ratio": _WHOLE,
+    "mask_target_binary": _FLAG,
+    "huber_delta": _POSITIVE,
+    "detection_min_score": _SHARE,
+    "detection_nms_iou": _SHARE,
+    "detections_per_image": _COUNT,
+    "seed": Accepted(int),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +138,7 @@ class MaskRCNNConfig:
     stride_in_1x1: bool = False  # ResNet V1 (True) strides the 1x1 of a bottleneck, V1.5 the 3x3
     conv_bias: bool = False  # ResNet convolutions with a bias
     batch_norm_epsilon: float = 1e-5  # of the ResNets; a MobileNet keeps its own
-    train_batch_norm: bool = False  # False: statistics, scale and shift stay as loaded
+    train_batch_norm: bool | None = None  # False: all of it stays as it is; None: trains where no weights were loaded
     frozen_stages: int = 0  # stages that do not train: 1 the stem, 2 also the stage at stride 4, ...
 
     # Picture
@@ -100,34 +207,37 @@ class MaskRCNNConfig:
                 stacklevel=3,
             )
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, list):  # JSON has no tuples
-                object.__setattr__(self, field.name, tuple(value))
-        if self.backbone not in BACKBONES:
-            raise ValueError(f"backbone={self.backbone!r} is not known: one of {', '.join(BACKBONES)}")
-        if self.backbone.startswith("resnet") and self.backbone_weights == "imagenet":
-            raise ValueError(
-                f"backbone_weights='imagenet' is not at hand for {self.backbone}: give a path to a weights file of "
-                "this network, load a whole checkpoint with maskrcnn.weights, or take a mobilenet"
-            )
+            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
+        self._check_names()
         mean, std = (HALF, HALF) if self.backbone.startswith("mobilenet") else (IMAGENET_MEAN, IMAGENET_STD)
         if self.pixel_mean is None:
             object.__setattr__(self, "pixel_mean", mean)
         if self.pixel_std is None:
             object.__setattr__(self, "pixel_std", std)
-        if isinstance(self.class_names, str) or not self.class_names:
-            raise ValueError(f"class_names={self.class_names!r}: a non-empty tuple of names is needed")
-        if len(set(self.class_names)) != len(self.class_names):
-            raise ValueError(f"class_names={self.class_names!r} names a class twice")
-        if len(self.anchor_sizes) != 5:
-            raise ValueError(f"anchor_sizes={self.anchor_sizes!r}: five are needed, one a level from P2 to P6")
+        for name, accepted in ACCEPTED.items():
+            if not accepted.takes(value := getattr(self, name)):
+                raise ValueError(f"{name}={value!r}: expected {accepted}")
         if self.size_divisor % 32:
             raise ValueError(f"size_divisor={self.size_divisor}: a multiple of 32 is needed, the stride of P5")
-        if self.min_size > self.max_size:
-            raise ValueError(f"min_size={self.min_size} is above max_size={self.max_size}")
-        for name in ("fpn_width", "rpn_width", "mask_deconv_width", "roi_samples", "rpn_samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: at least 1 is needed")
+        for low, high in (("min_size", "max_size"), ("rpn_negative_iou", "rpn_positive_iou")):
+            if getattr(self, low) > getattr(self, high):
+                raise ValueError(f"{low}={getattr(self, low)} is above {high}={getattr(self, high)}")
+
+    def _check_names(self) -> None:
+        names, weights = self.class_names, self.backbone_weights
+        if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"class_names={names!r}: a non-empty tuple of names is needed")
+        if len(set(names)) != len(names):
+            raise ValueError(f"class_names={names!r} names a class twice")
+        if self.backbone not in BACKBONES:
+            raise ValueError(f"backbone={self.backbone!r} is not known: one of {', '.join(BACKBONES)}")
+        if weights is not None and not (isinstance(weights, str) and weights):
+            raise ValueError(f"backbone_weights={weights!r}: expected None, 'imagenet' or the path of a weights file")
+        if self.backbone.startswith("resnet") and weights == "imagenet":
+            raise ValueError(
+                f"backbone_weights='imagenet' is not at hand for {self.backbone}: give a path to a weights file of "
+                "this network, load a whole checkpoint with maskrcnn.weights, or take a mobilenet"
+            )
 
     @classmethod
     def torchvision(cls, class_names, min_size: int = 800, max_size: int = 1333, **changes) -> MaskRCNNConfig:
@@ -149,6 +259,26 @@ class MaskRCNNConfig:
         return dataclasses.asdict(self)
 
     @property
+    def batch_norm_trains(self) -> bool:
+        """Whether the backbone's batch norm trains when the network is built: `train_batch_norm`, None decided."""
+        return batch_norm_trains(self.train_batch_norm, self.backbone_weights)
+
+    @property
     def num_classes(self) -> int:
         """Classes with the background."""
         return len(self.class_names) + 1
+
+
+def batch_norm_trains(train_batch_norm: bool | None, backbone_weights: str | None) -> bool:
+    """What `train_batch_norm` says, and if it says nothing: whether the backbone begins from nothing.
+
+    Frozen statistics of weights that were never trained normalise nothing, and training diverges.
+    """
+    return backbone_weights is None if train_batch_norm is None else train_batch_norm
+
+
+def _plain(value: Any) -> Any:
+    """A value in Python's own types: tuples for lists, which JSON has instead, and numbers for NumPy's."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return value.item() if isinstance(value, numbers.Number) and hasattr(value, "item") else value

@@ -9,7 +9,7 @@ from maskrcnn import losses as loss_ops
 from maskrcnn.config import MaskRCNNConfig
 from maskrcnn.data.pipeline import batches
 from maskrcnn.inference import Inference
-from maskrcnn.network import build_network, leaf_layers
+from maskrcnn.network import build_network, leaf_layers, training_only
 from maskrcnn.network.forward import Forward
 from maskrcnn.task_losses import task_losses
 from maskrcnn.training import training_answers
@@ -31,7 +31,8 @@ class MaskRCNN(keras.Model):
 
     Args:
         config: a MaskRCNNConfig.
-        network: a network of the same parts to use instead of a new one, for example a pruned one.
+        network: a network of the same parts to use instead of a new one, for example a pruned one, or one on a backbone
+            of your own from `maskrcnn.build_network`.
     """
 
     def __init__(self, config: MaskRCNNConfig, network: keras.Model | None = None, **kwargs):
@@ -48,6 +49,7 @@ class MaskRCNN(keras.Model):
         self._loss_means = {name: keras.metrics.Mean(name=name) for name in ("loss", *loss_ops.NAMES)}
         self._inference = Inference(self)
         self._export_shapes = False  # while `export` traces, the `static_shapes` it was given
+        self._compiled_for = None  # names of the layers that train in the compiled step
         self.built = True
 
     # Training
@@ -70,7 +72,7 @@ class MaskRCNN(keras.Model):
         self.supports_jit = compiled  # only where it is asked for: work on empty slots costs time
         super().compile(optimizer=optimizer, **kwargs)
 
-    def fit(self, x=None, *args, batch_size=None, validation_data=None, augment="none", **kwargs):
+    def fit(self, x=None, *args, batch_size=None, validation_data=None, augment="none", train="all", **kwargs):
         """Like keras.Model.fit; `x` and `validation_data` may also be a `maskrcnn.data` dataset.
 
         Args:
@@ -78,6 +80,8 @@ class MaskRCNN(keras.Model):
             batch_size: of a Dataset; 2 if None.
             validation_data: likewise.
             augment: of a Dataset, see `maskrcnn.data.batches`.
+            train: "heads", "3+", "4+", "5+" or "all": what trains in this call, of that which trains otherwise. "heads"
+                is all but the backbone, "4+" also the backbone's stages from the fourth on, at stride 16.
 
         Returns:
             keras.callbacks.History, with "loss" and the five losses.
@@ -92,7 +96,18 @@ class MaskRCNN(keras.Model):
         if _is_dataset(validation_data):
             validation_data = batches(validation_data, self.config, size, training=False)
         kwargs.setdefault("shuffle", False)  # the dataset has shuffled already
-        return super().fit(x, *args, validation_data=validation_data, **kwargs)
+        whole = self.trainable_variables
+        with training_only(self.network, train) as frozen:
+            if frozen and self.compiled and not self.optimizer.built:
+                self.optimizer.build(whole)  # it would know those of this call alone
+            self._compile_again_where_others_train()
+            return super().fit(x, *args, validation_data=validation_data, **kwargs)
+
+    def _compile_again_where_others_train(self):
+        """A compiled step keeps updating the layers that trained when it was first called."""
+        training = frozenset(layer.name for layer in leaf_layers(self.network) if layer.trainable)
+        if training != self._compiled_for:
+            self.train_function, self._compiled_for = None, training
 
     @property
     def step(self):

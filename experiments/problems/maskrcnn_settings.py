@@ -11,7 +11,7 @@ import pydantic
 from annotated_types import Ge
 
 from experiments.settings.recipe import Count, EvaluationSettings, Settings
-from maskrcnn.config import MaskRCNNConfig
+from maskrcnn.config import MaskRCNNConfig, batch_norm_trains
 
 
 class DataSettings(Settings):
@@ -81,6 +81,17 @@ class ModelSettings(_network_fields()):  # type: ignore[misc]  # a base made at 
     Relative paths of weights are tried in the working directory, $TASKPRUNE_WEIGHTS, weights/ beside $TASKPRUNE_DATA,
     and ../shared/weights.
     """
+
+    def changed(self) -> dict[str, Any]:
+        """The settings that are not the default; of batch norm, whether it trains.
+
+        False was the default before None was: named by what is done, runs that said it or nothing, and had weights,
+        keep their names.
+        """
+        found = super().changed()
+        found.pop("train_batch_norm", None)
+        trains = batch_norm_trains(self.train_batch_norm, self.backbone_weights)
+        return found | ({"train_batch_norm": True} if trains else {})
 
 
 class DetectorEvaluation(EvaluationSettings):

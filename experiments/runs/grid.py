@@ -50,7 +50,7 @@ class RunSettings(Settings):
 
     def changed(self) -> dict[str, Any]:
         """The settings that are not the default, in JSON's types."""
-        found = self.model_dump(mode="json", exclude_defaults=True)
+        found = super().changed()
         sections = found.pop("sections", {})
         return found | sections
 
@@ -105,7 +105,7 @@ def fingerprint(settings: dict[str, Any]) -> str:
 
 def dense_run(recipe: Recipe, seed: int) -> Run:
     """The run that trains a seed's dense model."""
-    dumped = {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in recipe.sections.items()}
+    dumped = {name: one.changed() for name, one in recipe.sections.items()}
     place, colon, name = recipe.problem.rpartition(":")
     return Run(
         RunSettings(

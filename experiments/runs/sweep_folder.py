@@ -57,8 +57,7 @@ def check_same(recipe: Recipe, folder: Path) -> None:
         UserError: names the settings that differ.
     """
     everywhere = ("training", *recipe.sections)  # the same for all runs of a folder
-    now = dict(_flat({name: getattr(recipe, name).model_dump(mode="json", exclude_defaults=True)
-                      for name in everywhere}))  # fmt: skip
+    now = dict(_flat({name: getattr(recipe, name).changed() for name in everywhere}))
     for path in sorted((folder / "runs").glob("*/")):
         run = RunFolder(path)
         if not run.finished("settings") or not any(run.finished(stage) for stage in STAGES):

@@ -33,6 +33,10 @@ class Settings(pydantic.BaseModel):
         listed = field is not None and typing.get_origin(field.annotation) is tuple
         return (value,) if listed and not isinstance(value, list | tuple) else value
 
+    def changed(self) -> dict[str, Any]:
+        """The settings that are not the default, in JSON's types: what a run is named by."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
 
 class TrainingSettings(Settings):
     """How the network is trained: cosine decay after a linear warm-up."""

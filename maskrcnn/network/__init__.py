@@ -1,5 +1,6 @@
 """Everything that has weights: backbones, pyramid and heads, joined once."""
 
-from maskrcnn.network.wiring import build_network, leaf_layers
+from maskrcnn.network.freezing import freeze_batch_norm, leaf_layers, training_only
+from maskrcnn.network.wiring import build_network
 
-__all__ = ["build_network", "leaf_layers"]
+__all__ = ["build_network", "freeze_batch_norm", "leaf_layers", "training_only"]

@@ -13,14 +13,18 @@ class WeightReport:
         matched: loaded.
         unused: in the file, with no place in the model.
         missing: the model has a place for it, the file has not got it.
+        skipped: left out because they depend on the classes, as was asked; their places are not counted as missing.
     """
 
     matched: tuple[str, ...]
     unused: tuple[str, ...]
     missing: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
     def __str__(self):
-        lines = [f"{len(self.matched)} tensors matched, {len(self.unused)} unused, {len(self.missing)} missing"]
+        counts = f"{len(self.matched)} tensors matched, {len(self.unused)} unused, {len(self.missing)} missing"
+        lines = [counts + (f", {len(self.skipped)} skipped" if self.skipped else "")]
+        lines += [f"  skipped  {name}: depends on the classes" for name in self.skipped]
         lines += [f"  unused   {name}" for name in self.unused]
         lines += [f"  missing  {name}" for name in self.missing]
         return "\n".join(lines)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from maskrcnn.network import leaf_layers
+from maskrcnn.network import freeze_batch_norm, leaf_layers
 from maskrcnn.weights.report import WeightReport
 
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
@@ -29,6 +30,9 @@ LAYERS = {
     "roi_heads.mask_predictor.mask_fcn_logits": "mrcnn_mask",
 }
 
+# Layers whose shape depends on the number of classes.
+OF_CLASSES = ("mrcnn_class_logits", "mrcnn_bbox", "mrcnn_mask")
+
 # Names that older checkpoints use, and the present ones.
 OLD_STYLE = (
     (r"rpn\.head\.conv\.(weight|bias)$", r"rpn.head.conv.0.0.\1"),
@@ -39,7 +43,9 @@ OLD_STYLE = (
 
 
 def present_name(key: str) -> str:
-    """A state-dict key in the present style, whichever style it came in."""
+    """A state-dict key in the present style, whichever it came in; one of a ResNet alone as a detector's backbone."""
+    if re.match(r"(conv1|bn1|layer\d)\.", key):
+        key = f"backbone.body.{key}"
     for pattern, replacement in OLD_STYLE:
         key = re.sub(pattern, replacement, key)
     return key
@@ -87,12 +93,20 @@ def read_state(path) -> dict[str, np.ndarray]:
     raise ValueError(f"{path}: expected .pth, .pt or .safetensors")
 
 
-def load_torchvision(model, state: Mapping | str | Path) -> WeightReport:
+def load_torchvision(
+    model, state: Mapping | str | Path, classes: Literal["load", "skip"] = "load"
+) -> WeightReport:
     """Load the state dict of torchvision's `maskrcnn_resnet50_fpn` (or R101, same names) into `model`.
+
+    That of a ResNet alone (`conv1.weight`, `layer1.0.conv1.weight`, ...) goes into the backbone.
+
+    Batch norm whose statistics are loaded is frozen, unless the config's `train_batch_norm` says otherwise.
 
     Args:
         model: a MaskRCNN, its config from `MaskRCNNConfig.torchvision`.
         state: a mapping of names to arrays, or the path of a .pth or .safetensors file. Old and new style names.
+        classes: "load": all layers, for a model with the classes of the weights, such as `COCO_CLASS_NAMES`; "skip":
+            the three layers that depend on the classes stay as they are, for a model with classes of its own.
 
     Returns:
         A WeightReport. `num_batches_tracked` entries are not counted.
@@ -101,6 +115,8 @@ def load_torchvision(model, state: Mapping | str | Path) -> WeightReport:
         ValueError: if a tensor's shape does not fit its place, or no tensor at all has a place. The model is
             unchanged then.
     """
+    if classes not in ("load", "skip"):
+        raise ValueError(f"classes={classes!r}: expected 'load' or 'skip'")
     if isinstance(state, str | Path):
         state = read_state(state)
     places = {
@@ -108,7 +124,8 @@ def load_torchvision(model, state: Mapping | str | Path) -> WeightReport:
         for layer in leaf_layers(model.network)
         for variable in layer.variables
     }
-    matched, unused, assignments = [], [], {}
+    matched, unused, skipped, assignments = [], [], [], {}
+    left_out = OF_CLASSES if classes == "skip" else ()
     for key, value in state.items():
         if key.endswith("num_batches_tracked"):
             continue
@@ -116,22 +133,31 @@ def load_torchvision(model, state: Mapping | str | Path) -> WeightReport:
         if place not in places:
             unused.append(key)
             continue
+        if place[0] in left_out:
+            skipped.append(key)
+            continue
         variable = places[place]
-        value = _fit(key, np.asarray(value), variable, model.config)
+        value = _fit(key, np.asarray(value), variable, model.config, place[0] in OF_CLASSES)
         matched.append(key)
         assignments[place] = value
     if not matched:
         raise ValueError(
             f"none of the {len(state)} tensors has a place in this model; expected names as in "
-            f"'backbone.body.conv1.weight', found {sorted(state)[:3]}"
+            f"'backbone.body.conv1.weight' or 'layer1.0.conv1.weight', found {sorted(state)[:3]}"
         )
     for place, value in assignments.items():
         places[place].assign(value)
-    missing = tuple(f"{layer}/{weight}" for layer, weight in places if (layer, weight) not in assignments)
-    return WeightReport(tuple(matched), tuple(unused), missing)
+    if model.config.train_batch_norm is None:
+        freeze_batch_norm(model.network, {layer for layer, weight in assignments if weight == "moving_mean"})
+    missing = tuple(
+        f"{layer}/{weight}"
+        for layer, weight in places
+        if (layer, weight) not in assignments and layer not in left_out
+    )
+    return WeightReport(tuple(matched), tuple(unused), missing, tuple(skipped))
 
 
-def _fit(key, value, variable, config):
+def _fit(key, value, variable, config, of_classes):
     """The tensor `key` in the layout of its variable."""
     if value.ndim == 4:
         moved = value.transpose(2, 3, 1, 0)
@@ -145,8 +171,11 @@ def _fit(key, value, variable, config):
     else:
         moved = value
     if moved.shape != tuple(variable.shape):
+        hint = "check the widths of the config"
+        if of_classes:
+            hint = "check class_names, or leave out what depends on the classes: load_torchvision(..., classes='skip')"
         raise ValueError(
             f"{key}: shape {value.shape} does not fit {variable.path}, which takes {tuple(variable.shape)} "
-            f"(found {moved.shape} in that layout): check class_names and the widths of the config"
+            f"(found {moved.shape} in that layout): {hint}"
         )
     return moved

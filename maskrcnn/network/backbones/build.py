@@ -8,7 +8,7 @@ from maskrcnn.network.backbones.mobilenet import mobilenet
 from maskrcnn.network.backbones.resnet import resnet
 
 
-def backbone(image, config):
+def named_backbone(image, config):
     """Build `config.backbone` on the symbolic picture `image`.
 
     Args:

@@ -10,7 +10,7 @@ V2_MAPS = ("block_2_add", "block_5_add", "block_12_add", "out_relu")
 
 
 def mobilenet(image, config):
-    """Maps at strides 4, 8, 16 and 32 of the MobileNet that the config names. See `backbone`."""
+    """Maps at strides 4, 8, 16 and 32 of the MobileNet that the config names. See `named_backbone`."""
     make, names = {
         "mobilenet": (keras.applications.MobileNet, V1_MAPS),
         "mobilenet_v2": (keras.applications.MobileNetV2, V2_MAPS),

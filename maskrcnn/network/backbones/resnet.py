@@ -12,10 +12,14 @@ from keras import layers
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 WIDTHS = (64, 128, 256, 512)
 EXPANSION = 4  # of a bottleneck
+# Scale that a bottleneck's branch begins with. With 1 the stream grows from block to block, the pyramid adds it up, and
+# training from nothing diverges at usual rates (Goyal et al. 2017, section 5.1, begin with 0, which gives the branch no
+# gradient at first). ResNet-18 is short enough to do without.
+BRANCH_SCALE = 0.2
 
 
 def resnet(image, config):
-    """Maps at strides 4, 8, 16 and 32 of the ResNet that the config names. See `backbone`."""
+    """Maps at strides 4, 8, 16 and 32 of the ResNet that the config names. See `named_backbone`."""
     make = _Builder(config)
     x = make.conv_norm(image, make.width(64), 7, 2, "stem", relu=True)
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)  # after a ReLU, zero stands for minus infinity
@@ -41,13 +45,19 @@ class _Builder:
     def width(self, channels: int) -> int:
         return max(1, round(channels * self.config.backbone_alpha))
 
-    def conv_norm(self, x, filters, size, stride, name, relu=False):
+    def conv_norm(self, x, filters, size, stride, name, relu=False, scale=1.0):
         if size > 1:
             x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
         x = layers.Conv2D(
             filters, size, stride, use_bias=self.config.conv_bias, kernel_initializer="he_normal", name=f"{name}_conv"
         )(x)
-        x = layers.BatchNormalization(epsilon=self.config.batch_norm_epsilon, momentum=0.9, name=f"{name}_norm")(x)
+        norm = layers.BatchNormalization(
+            epsilon=self.config.batch_norm_epsilon,
+            momentum=0.9,
+            gamma_initializer=keras.initializers.Constant(scale) if scale != 1.0 else "ones",
+            name=f"{name}_norm",
+        )
+        x = norm(x)
         return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
     def join(self, x, branch, stride, name):
@@ -65,5 +75,5 @@ class _Builder:
         first, second = (stride, 1) if self.config.stride_in_1x1 else (1, stride)
         y = self.conv_norm(x, width, 1, first, f"{name}_1", relu=True)
         y = self.conv_norm(y, width, 3, second, f"{name}_2", relu=True)
-        y = self.conv_norm(y, width * EXPANSION, 1, 1, f"{name}_3")
+        y = self.conv_norm(y, width * EXPANSION, 1, 1, f"{name}_3", scale=BRANCH_SCALE)
         return self.join(x, y, stride, name)

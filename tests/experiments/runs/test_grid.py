@@ -17,6 +17,7 @@ def names(**changes):
 def test_names_are_what_they_always_were():
     # A new setting whose default is what was done before must leave these as they are.
     recipe = Recipe.model_validate({
+        "model": {"train_batch_norm": False},
         "seeds": [3],
         "training": {"steps": 7},
         "grid": {"criterion": ["l1", "taylor"], "ratio": 0.5, "budget": "macs"},
@@ -35,6 +36,17 @@ def test_a_new_field_renames_nothing():
     later = Later.model_validate(settings.model_dump())
     assert later.changed() == settings.changed()
     assert later.model_copy(update={"precision": "int8"}).changed() != settings.changed()
+
+
+def test_batch_norm_names_a_run_by_what_it_does():
+    def dense(**model):
+        return names(model=model)[0]
+
+    trained, frozen = dense(train_batch_norm=True), dense(train_batch_norm=False)
+    assert trained != frozen
+    assert dense() == dense(train_batch_norm=None) == trained  # from nothing
+    loaded = {"backbone": "mobilenet", "backbone_weights": "imagenet"}
+    assert dense(**loaded) == dense(**loaded, train_batch_norm=False) != dense(**loaded, train_batch_norm=True)
 
 
 def test_saying_a_default_changes_nothing():

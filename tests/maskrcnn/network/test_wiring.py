@@ -45,7 +45,7 @@ def test_network_is_rebuilt_from_its_config(tiny):
         np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_batch_norm_is_frozen_unless_asked(tiny):
+def test_batch_norm_trains_where_nothing_is_loaded_unless_told(tiny, tmp_path):
     def trainable(model):
         return [
             layer.trainable
@@ -55,6 +55,14 @@ def test_batch_norm_is_frozen_unless_asked(tiny):
 
     assert not any(trainable(tiny(train_batch_norm=False)))
     assert all(trainable(tiny(train_batch_norm=True)))
+    nothing = tiny(train_batch_norm=None, backbone="mobilenet", backbone_alpha=0.25)
+    assert all(trainable(nothing))
+    path = tmp_path / "backbone.weights.h5"
+    source = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3))
+    source.save_weights(path)
+    changes = dict(backbone="mobilenet", backbone_alpha=0.25, backbone_weights=str(path))
+    assert not any(trainable(tiny(train_batch_norm=None, **changes)))
+    assert all(trainable(tiny(train_batch_norm=True, **changes)))
 
 
 def test_frozen_stages(tiny):

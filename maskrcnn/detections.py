@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,15 +21,64 @@ class Detections:
         labels: (N,) int32, from 1: positions in the config's `class_names`.
         scores: (N,) float32.
         masks: (N, H, W) bool.
+        class_names: of the labels, in order.
     """
 
     boxes: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
     masks: np.ndarray
+    class_names: tuple[str, ...] = ()
 
     def __len__(self):
         return len(self.scores)
+
+    @property
+    def names(self) -> list[str]:
+        """The class of each detection."""
+        return [self._named()[label - 1] for label in self.labels.tolist()]
+
+    def draw(self, image: np.ndarray) -> Image.Image:
+        """A copy of the picture (H, W, 3) uint8 RGB with boxes, masks, names and scores. See `maskrcnn.drawing`."""
+        from maskrcnn.drawing import draw_detections
+
+        return draw_detections(image, self, self._named())
+
+    def to_coco(self, image_id: Any = None, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Rows of a COCO results file, masks as run lengths (RLE), ready for `json.dump`.
+
+        Args:
+            image_id: written into every row; left out if None.
+            category_ids: of the classes, in the order of `class_names`; None: the labels themselves.
+        """
+        from pycocotools import mask as rle
+
+        rows = []
+        for i, label in enumerate(self.labels.tolist()):
+            x0, y0, x1, y1 = (float(value) for value in self.boxes[i])
+            coded = rle.encode(np.asfortranarray(self.masks[i], dtype=np.uint8))
+            row = {} if image_id is None else {"image_id": image_id}
+            rows.append(row | {
+                "category_id": label if category_ids is None else category_ids[label - 1],
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "score": float(self.scores[i]),
+                "segmentation": {"size": [int(n) for n in coded["size"]], "counts": coded["counts"].decode()},
+            })  # fmt: skip
+        return rows
+
+    def to_polygons(self) -> list[list[np.ndarray]]:
+        """The outlines of each mask, holes too: lists of (K, 2) float32 corners (x, y) px. See `maskrcnn.contours`."""
+        from maskrcnn.contours import contours
+
+        return [contours(mask) for mask in self.masks]
+
+    def _named(self) -> tuple[str, ...]:
+        if len(self.labels) and len(self.class_names) < self.labels.max():
+            raise ValueError(
+                f"class_names={self.class_names!r} has no name for label {self.labels.max()}: make these Detections "
+                "with the names of their classes"
+            )
+        return self.class_names
 
 
 @dataclasses.dataclass(frozen=True)

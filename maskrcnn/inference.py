@@ -35,32 +35,52 @@ class Inference:
         masks = second_stage.detect_masks(forward, boxes, labels, count)
         return {"boxes": boxes, "scores": scores, "labels": labels, "count": count, "mask_probs": masks}
 
-    def detect(self, image, score_threshold, max_detections):
-        if isinstance(image, list | tuple):
-            return [self.detect(one, score_threshold, max_detections) for one in image]
-        network, config = self._parts()
-        picture = as_float(image)
+    def detect(self, image, score_threshold, max_detections, batch_size):
+        if not isinstance(image, list | tuple):
+            return self.detect([image], score_threshold, max_detections, 1)[0]
+        _, config = self._parts()
         limit = config.detections_per_image if max_detections is None else int(max_detections)
+        least = config.detection_min_score if score_threshold is None else score_threshold
+        found: list[Detections | None] = [None] * len(image)
+        for members in self._alike([as_float(one).shape[:2] for one in image], batch_size):
+            pictures = [as_float(image[i]) for i in members]
+            for i, one in zip(members, self._detect_alike(pictures, least, limit), strict=True):
+                found[i] = one
+        return found
+
+    def _alike(self, sizes, batch_size: int) -> list[list[int]]:
+        """Indices of pictures that are equally large once they are resized and padded, at most a batch together."""
+        _, config = self._parts()
+        divisor = config.size_divisor
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, size in enumerate(sizes):
+            resized = resized_size(size[0], size[1], config.min_size, config.max_size)
+            groups.setdefault(tuple(-(-side // divisor) for side in resized), []).append(index)
+        step = max(1, batch_size)
+        return [group[k : k + step] for group in groups.values() for k in range(0, len(group), step)]
+
+    def _detect_alike(self, pictures, least: float, limit: int) -> list[Detections]:
+        """The detections of pictures that are padded to one size, from one call of the graph."""
+        _, config = self._parts()
+        sizes = np.array([resized_size(p.shape[0], p.shape[1], config.min_size, config.max_size) for p in pictures])
         if limit not in self._detect_graphs:
             self._detect_graphs[limit] = tf.function(
-                lambda image, size, min_score: self._detect(image, size, min_score, limit),
-                input_signature=[tf.TensorSpec((None, None, 3)), tf.TensorSpec((2,), tf.int32), tf.TensorSpec(())],
+                lambda images, sizes, least: self._detect(images, sizes, least, limit),
+                input_signature=[tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None, 2)), tf.TensorSpec(())],
             )
-        found = self._detect_graphs[limit](
-            picture,
-            resized_size(*picture.shape[:2], config.min_size, config.max_size),
-            config.detection_min_score if score_threshold is None else score_threshold,
-        )
+        images = tf.stack([fit(p, size, config.size_divisor) for p, size in zip(pictures, sizes, strict=True)])
+        found = self._detect_graphs[limit](images, tf.cast(sizes, tf.float32), tf.cast(least, tf.float32))
         found = {name: value.numpy() for name, value in found.items()}
-        return _collect(found, 0, found["mask_probs"][: found["count"][0]], picture.shape[:2])
+        masks = np.split(found["mask_probs"], np.cumsum(found["count"])[:-1])
+        answers = []
+        for i, (picture, size) in enumerate(zip(pictures, sizes, strict=True)):
+            factor = _tile(np.float32(picture.shape[:2]) / np.float32(size))
+            own = found | {"boxes": found["boxes"] * factor}
+            answers.append(_collect(own, i, masks[i], picture.shape[:2], config.class_names))
+        return answers
 
-    def _detect(self, image, size, min_score, max_detections):
-        network, config = self._parts()
-        padded, size = fit(image, size, config.size_divisor), tf.cast(size, tf.float32)
-        forward = Forward(network, config, padded[None], size[None])
-        found = self.detections(forward, min_score, max_detections)
-        original = tf.cast(tf.shape(image)[:2], tf.float32)
-        return found | {"boxes": found["boxes"] * _tile(original / size)}
+    def _detect(self, images, sizes, min_score, max_detections):
+        return self.detections(Forward(*self._parts(), images, sizes), min_score, max_detections)
 
     def measure(self, images, boxes, mask_boxes):
         """Proposals, detections, and the answers about given boxes, from one pass of the backbone.
@@ -114,7 +134,7 @@ class Inference:
                 Measured(
                     found["proposals"][i, :proposals] * back,
                     found["proposal_scores"][i, :proposals],
-                    _collect(one, i, detected[i], pictures[i].shape[:2]),
+                    _collect(one, i, detected[i], pictures[i].shape[:2], config.class_names),
                     found["agnostic_boxes"][i, :agnostic] * back,
                     found["agnostic_scores"][i, :agnostic],
                     found["class_probs"][i, :given],
@@ -182,7 +202,7 @@ def _pad_boxes(boxes) -> np.ndarray:
     return padded
 
 
-def _collect(found, index, mask_probs, size) -> Detections:
+def _collect(found, index, mask_probs, size, class_names) -> Detections:
     """The detections of picture `index` of a batch; `size` is its (height, width)."""
     count = found["count"][index]
     # Scaling back may pass the edge by the last digit.
@@ -191,5 +211,6 @@ def _collect(found, index, mask_probs, size) -> Detections:
         boxes,
         found["labels"][index, :count],
         found["scores"][index, :count],
-        paste_masks(mask_probs, boxes, *size) > 0.5,
+        paste_masks(mask_probs, boxes, size[0], size[1], threshold=0.5),
+        class_names,
     )

@@ -165,13 +165,14 @@ class MaskRCNN(keras.Model):
 
     # Detection
 
-    def detect(self, image, score_threshold=None, max_detections=None):
+    def detect(self, image, score_threshold=None, max_detections=None, batch_size=4):
         """Find the objects of one picture, or of each of a list of pictures.
 
         Args:
             image: (H, W, 3) RGB, uint8 or float in [0, 1]; or a list of such, of any sizes.
             score_threshold: only scores above it; the config's `detection_min_score` if None.
             max_detections: at most; the config's `detections_per_image` if None.
+            batch_size: of a list, pictures that are equally large after padding and go through the network together.
 
         Returns:
             Detections, best first, in pixels of the picture as given; or a list of them.
@@ -179,7 +180,7 @@ class MaskRCNN(keras.Model):
         Raises:
             ValueError: for a picture of another shape, type or range.
         """
-        return self._inference.detect(image, score_threshold, max_detections)
+        return self._inference.detect(image, score_threshold, max_detections, batch_size)
 
     def measure(self, images, boxes, mask_boxes):
         """All that evaluation needs, from one pass of the backbone. See `Inference.measure`."""

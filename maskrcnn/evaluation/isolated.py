@@ -136,7 +136,7 @@ def mask_overlaps(
         return np.zeros(0), np.zeros(0)
     height, width = masks.shape[1:]
     probabilities = np.nan_to_num(np.asarray(probabilities, np.float32), nan=0.0)
-    pasted = np.asarray(paste_masks(probabilities, np.asarray(boxes, np.float32), height, width)) > 0.5
+    pasted = paste_masks(probabilities, np.asarray(boxes, np.float32), height, width, threshold=0.5)
     return mask_iou(pasted, masks), boundary_iou(pasted, masks)
 
 

@@ -16,7 +16,7 @@ def _interpolation(source: int, target: int) -> np.ndarray:
     return weights
 
 
-def paste_masks(mask_probs, boxes, height: int, width: int) -> np.ndarray:
+def paste_masks(mask_probs, boxes, height: int, width: int, threshold: float | None = None) -> np.ndarray:
     """Lay each small mask over its box, as torchvision does.
 
     The mask gets a border of one zero cell, the box grows by the same share about its centre and is cut
@@ -26,12 +26,14 @@ def paste_masks(mask_probs, boxes, height: int, width: int) -> np.ndarray:
         mask_probs: (N, s, s) float in [0, 1].
         boxes: (N, 4) float xyxy, px.
         height, width: of the picture.
+        threshold: a mask is where its probability is above this, as a rule 0.5; None: the probabilities themselves.
 
     Returns:
-        (N, height, width) float32, zero outside the boxes. A mask is where it is above 0.5.
+        (N, height, width) bool, or float32 if there is no threshold; nothing outside the boxes. Only there is it
+        written, one mask after another: the rest takes no memory until it is read.
     """
     probs = np.asarray(mask_probs, "float32")
-    out = np.zeros((len(probs), height, width), "float32")
+    out = np.zeros((len(probs), height, width), "float32" if threshold is None else bool)
     if not len(probs):
         return out
     cells = probs.shape[1]
@@ -48,5 +50,6 @@ def paste_masks(mask_probs, boxes, height: int, width: int) -> np.ndarray:
             continue
         by_row = _interpolation(cells + 2, rows)[top - y1 : bottom - y1]
         by_column = _interpolation(cells + 2, columns)[left - x1 : right - x1]
-        canvas[top:bottom, left:right] = by_row @ prob @ by_column.T
+        found = by_row @ prob @ by_column.T
+        canvas[top:bottom, left:right] = found if threshold is None else found > threshold
     return out

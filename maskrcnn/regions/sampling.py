@@ -10,7 +10,7 @@ from maskrcnn.proposals.matching import NEGATIVE, POSITIVE
 def random_priority(shape, seed: int, step, stream: int):
     """Priorities (lower is taken first) that depend on the seed, the step and the stream alone."""
     key = tf.stack([tf.cast(seed, tf.int32) * 8 + stream, tf.cast(step, tf.int32)])
-    return tf.random.stateless_uniform(shape, key, alg="philox")  # the same under XLA
+    return tf.random.stateless_uniform(shape, key)  # under XLA others, as stateless
 
 
 def balanced_sample(labels, priority, count: int, positive_fraction: float):

@@ -110,3 +110,17 @@ def test_detection_does_not_trace_again_for_another_size(tiny, picture):
     model.detect(picture[:45, :60])
     [graph] = model._inference._detect_graphs.values()
     assert graph.experimental_get_tracing_count() == 1
+
+
+def test_a_list_goes_in_batches_of_pictures_of_equal_padded_shape(tiny, picture):
+    model = tiny(max_size=96)
+    tall, small = picture.transpose(1, 0, 2).copy(), picture[:48, :66]
+    pictures = [picture, tall, small, picture[:, ::-1].copy(), tall[:, ::-1].copy()]
+    assert model._inference._alike([p.shape[:2] for p in pictures], 2) == [[0, 2], [3], [1, 4]]
+    together = model.detect(pictures, batch_size=2)
+    for one, found in zip(pictures, together, strict=True):
+        alone = model.detect(one)
+        assert found.masks.shape[1:] == one.shape[:2] and found.class_names == model.config.class_names
+        np.testing.assert_allclose(found.boxes, alone.boxes, atol=1e-2)
+        np.testing.assert_array_equal(found.labels, alone.labels)
+    assert model.detect([]) == []

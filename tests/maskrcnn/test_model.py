@@ -148,8 +148,11 @@ def test_frozen_batch_norm_does_not_move(tiny, pictures):
 
 @pytest.mark.slow  # XLA compiles for most of a minute
 def test_training_under_xla_agrees(tiny, pictures):
-    """The same samples are drawn; empty slots of masks have no weight."""
-    plain, compiled = tiny(), tiny()
+    """Empty slots of masks have no weight. All anchors are taken: XLA draws other random numbers."""
+    plain, compiled = tiny(rpn_samples=5000), tiny(rpn_samples=5000)
+    plain.compile(keras.optimizers.SGD(0.01, momentum=0.9))  # scores of an untrained network tie to the last digits
+    plain.fit(pictures, batch_size=4, epochs=4, verbose=0)
+    compiled.set_weights(plain.get_weights())
     plain.compile(keras.optimizers.SGD(0.0))  # steps of so small a network are chaotic
     compiled.compile(keras.optimizers.SGD(0.0), jit_compile=True)
     assert compiled.jit_compile and not plain.jit_compile
@@ -158,7 +161,7 @@ def test_training_under_xla_agrees(tiny, pictures):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
     compiled.optimizer.learning_rate.assign(0.01)
     history = compiled.fit(pictures, batch_size=4, epochs=8, verbose=0).history
-    assert history["loss"][-1] < 0.8 * found["loss"][0]
+    assert history["loss"][-1] < 0.9 * found["loss"][0]
 
 
 def test_training_under_xla_is_refused_where_shapes_depend_on_data(tiny):

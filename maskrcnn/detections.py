@@ -51,19 +51,13 @@ class Detections:
             image_id: written into every row; left out if None.
             category_ids: of the classes, in the order of `class_names`; None: the labels themselves.
         """
-        from pycocotools import mask as rle
+        from maskrcnn.data import coco_results
 
-        rows = []
-        for i, label in enumerate(self.labels.tolist()):
-            x0, y0, x1, y1 = (float(value) for value in self.boxes[i])
-            coded = rle.encode(np.asfortranarray(self.masks[i], dtype=np.uint8))
-            row = {} if image_id is None else {"image_id": image_id}
-            rows.append(row | {
-                "category_id": label if category_ids is None else category_ids[label - 1],
-                "bbox": [x0, y0, x1 - x0, y1 - y0],
-                "score": float(self.scores[i]),
-                "segmentation": {"size": [int(n) for n in coded["size"]], "counts": coded["counts"].decode()},
-            })  # fmt: skip
+        ids = range(1, 1 + int(self.labels.max(initial=0))) if category_ids is None else category_ids
+        rows = list(coco_results(image_id, self, ids))
+        if image_id is None:
+            for row in rows:
+                del row["image_id"]
         return rows
 
     def to_polygons(self) -> list[list[np.ndarray]]:

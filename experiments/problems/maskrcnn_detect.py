@@ -21,6 +21,7 @@ from experiments.settings.recipe import Count, Fraction, Settings
 if TYPE_CHECKING:
     import maskrcnn
 
+
 class Detect(Settings):
     """What to find, where."""
 
@@ -49,6 +50,7 @@ def picture_files(places: Sequence[str]) -> list[Path]:
     files = []
     for place in map(Path, places):
         if place.is_dir():
+            from experiments.runs import tensorflow_setup  # noqa: F401  # isort: skip  # before what imports TensorFlow
             from maskrcnn.data import PICTURE_ENDINGS, picture_paths
 
             inside = picture_paths(place)
@@ -93,10 +95,10 @@ def detect(settings: Detect, say: Callable[[str], None] = print) -> tuple[int, i
     Raises:
         UserError: the model or every picture cannot be read, or the folder cannot be written.
     """
+    files, folder = picture_files(settings.pictures), Path(settings.output)
     from experiments.runs import tensorflow_setup  # noqa: F401  # isort: skip  # before what imports TensorFlow
     from rich.progress import track
 
-    files, folder = picture_files(settings.pictures), Path(settings.output)
     from experiments.problems.maskrcnn import load
     from experiments.runs.run_folder import write_text
     from maskrcnn.data import DataError, read_picture

@@ -14,7 +14,7 @@ from .run_lengths import from_bitmap
 
 
 def coco_results(
-    image_id: int | str, detections: Any, category_ids: Sequence[int | str | None]
+    image_id: int | str | None, detections: Any, category_ids: Sequence[int | str | None]
 ) -> Iterator[dict[str, Any]]:
     """The rows of one picture's detections, JSON ready.
 

@@ -29,7 +29,9 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     photographs = may_be_shown if options.photo is None else options.photo
 
     def draw() -> Figure:
-        from experiments.lookup import open_problem  # the network is imported only where it is asked for
+        # The network is imported only where it is asked for.
+        from experiments.runs import tensorflow_setup  # noqa: F401  # isort: skip  # before what imports TensorFlow
+        from experiments.lookup import open_problem
 
         try:
             problem = open_problem(sweep.folder / "recipe.yaml")

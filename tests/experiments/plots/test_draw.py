@@ -1,7 +1,7 @@
 import dataclasses
+import json
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pandas as pd
@@ -167,8 +167,7 @@ def pictured(made, tmp_path):
 class Shown:
     """A problem that shows every network's name as a grey square."""
 
-    def __init__(self, credit=None, shows=True):
-        self.recipe = types.SimpleNamespace(credit=credit)
+    def __init__(self, shows=True):
         self.shows, self.asked = shows, []
 
     def load(self, path):
@@ -215,7 +214,9 @@ def test_the_same_picture_beside_each_other(pictured, shown):
     ],
 )
 def test_photographs_are_shown_where_they_may_be(pictured, shown, photographs, credit, photo, expected, caption):
-    problem = shown(credit=credit)
+    problem = shown()
+    with open(pictured.folder / "recipe.yaml", "a", encoding="utf-8") as recipe:
+        recipe.write(f"credit: {json.dumps(credit)}\n")
     declared = dataclasses.replace(pictured.problem, photographs=photographs)
     [found] = examples.plot(dataclasses.replace(pictured, problem=declared), Options(count=1, photo=photo))
     assert caption in found.caption and found.figure
@@ -251,10 +252,13 @@ def test_a_broken_file_spoils_its_own_plot_only(pictured, shown, monkeypatch):
 
 def test_a_lost_recipe_is_said(pictured, monkeypatch):
     def lost(path):
-        raise UserError(f"{path} does not exist")
+        raise UserError(f"{path} names no problem")
 
     monkeypatch.setattr("experiments.lookup.open_problem", lost)
-    with pytest.raises(Skip, match="the recipe cannot be read: .*recipe.yaml does not exist"):
+    with pytest.raises(Skip, match="the pictures cannot be shown: .*recipe.yaml names no problem"):
+        _ = examples.plot(pictured, Options())[0].figure
+    (pictured.folder / "recipe.yaml").unlink()
+    with pytest.raises(Skip, match="the recipe cannot be read: .*recipe.yaml"):
         examples.plot(pictured, Options())
 
 

@@ -41,7 +41,7 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
             raise Skip(f"the pictures cannot be shown: {error}") from None
         if not rows:
             raise Skip("the problem shows no pictures")
-        return _figure(f"{sweep.name}: the same pictures, dense beside pruned", rows)
+        return _figure(f"{sweep.name}: the same pictures, dense beside pruned", rows, credit if photographs else None)
 
     caption = "Held-out pictures: the truth, and what each network makes of them."
     if not photographs:
@@ -60,7 +60,7 @@ def _credit(sweep: Sweep) -> str | None:
     return content.get("credit")
 
 
-def _figure(title: str, rows: list[list[tuple[str, np.ndarray]]]) -> Figure:
+def _figure(title: str, rows: list[list[tuple[str, np.ndarray]]], credit: str | None) -> Figure:
     columns = max(len(row) for row in rows)
     figure, axes = axes_grid(len(rows), columns, (max(4.6, 2.6 * columns), 2.75 * len(rows) + 0.4))
     for axis in axes.flat:
@@ -70,6 +70,8 @@ def _figure(title: str, rows: list[list[tuple[str, np.ndarray]]]) -> Figure:
             axis.imshow(np.asarray(picture))
             axis.set_title(text, fontsize=9, fontweight="normal", color=INK)
     titled(figure, title)
+    if credit:
+        figure.supxlabel(credit, x=0.006, ha="left", fontsize=7, color=INK)
     return figure
 
 

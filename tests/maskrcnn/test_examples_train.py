@@ -37,6 +37,7 @@ def assert_it_trains(losses):
     assert np.isfinite(losses).all() and losses[-1] < 0.9 * losses[0], losses
 
 
+@pytest.mark.slow
 def test_the_docstrings_example():
     assert_it_trains(trained(
         block(maskrcnn.MaskRCNN.__doc__),
@@ -46,6 +47,7 @@ def test_the_docstrings_example():
     ))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_readmes_example():
     assert_it_trains(trained(
         block(README.read_text(encoding="utf-8")),

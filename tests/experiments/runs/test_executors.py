@@ -222,7 +222,9 @@ import sys
 from pathlib import Path
 from fake_runs import JOBS, Listener, order_in
 from experiments.runs.executors import Processes
+import signal
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     order = order_in(Path(sys.argv[1]), dense_0="sleep", dense_1="sleep")
     Processes(2).execute(JOBS, order, Listener(), print)
 """

@@ -150,7 +150,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         WriteError: the folder cannot be written, or the disk is full.
     """
-    part = path.with_name(f"part-{path.name}")
+    part = path.with_name(f"part-{os.getpid()}-{path.name}")  # other processes may write the same file
     with writing(path):
         try:
             yield part

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from experiments.problem import Problem
 from experiments.runs.run_folder import RunFolder, write_text, writing
 from experiments.settings.recipe import Recipe
 from experiments.table.columns import STAGES
+
+_LEFT_BEHIND_S = 3600.0
 
 
 def folder_of(recipe: Recipe) -> Path:
@@ -31,6 +35,10 @@ def make_folder(problem: Problem) -> Path:
     folder = folder_of(recipe)
     with writing(folder):
         (folder / "runs").mkdir(parents=True, exist_ok=True)
+        for part in folder.glob("part-*"):  # of processes that were killed while they wrote, or of one that writes now
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > _LEFT_BEHIND_S:
+                    part.unlink()
     content = recipe.model_dump(mode="json", include=recipe_fields(recipe), exclude_defaults=True)
     if recipe.problem.partition(":")[0].endswith(".py"):  # from here, wherever a process is started
         place, _, name = recipe.problem.rpartition(":")

@@ -22,6 +22,16 @@ def test_what_is_no_number_is_null(tmp_path):
     assert not folder.finished("dense", "floor")
 
 
+def test_two_processes_may_write_the_same_file(tmp_path, monkeypatch):
+    path = tmp_path / "recipe.yaml"
+    with run_folder.written_whole(path) as mine:
+        mine.write_text("mine")
+        monkeypatch.setattr(run_folder.os, "getpid", lambda: -1)
+        with run_folder.written_whole(path) as other:
+            other.write_text("other")
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+
+
 def full(self, *args, **kwargs):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

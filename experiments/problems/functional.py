@@ -100,8 +100,12 @@ def uncompiled(model: keras.Model) -> keras.Model:
     )
 
 
-def load(path: str | Path) -> keras.Model:
-    """Read a saved model, without its optimizer.
+def load(path: str | Path, read: Callable[[Path], Any] | None = None) -> Any:
+    """Read a saved model.
+
+    Args:
+        path: of the .keras file.
+        read: how; as Keras does, without its optimizer, if None.
 
     Raises:
         UserError: there is none, or it cannot be read.
@@ -111,7 +115,7 @@ def load(path: str | Path) -> keras.Model:
             f"{path}: no such model; `taskprune train` and `sweep` write results/<name>/runs/<run>/model.keras"
         )
     try:
-        return keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, compile=False) if read is None else read(Path(path))
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read as a model: {str(error).splitlines()[0]}") from None
 

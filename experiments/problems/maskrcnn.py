@@ -229,14 +229,9 @@ def load(path: str | Path) -> maskrcnn.MaskRCNN:
     Raises:
         UserError: there is no such file, or it holds no Mask R-CNN.
     """
-    if not Path(path).exists():
-        raise UserError(
-            f"{path}: no such model; `taskprune train` and `sweep` write results/<name>/runs/<run>/model.keras"
-        )
-    try:
-        found = maskrcnn.load(path)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise UserError(f"{path} cannot be read as a model: {str(error).splitlines()[0]}") from None
+    from experiments.problems import functional
+
+    found = functional.load(path, maskrcnn.load)
     if not isinstance(found, maskrcnn.MaskRCNN):
         raise UserError(f"{path} holds a {type(found).__name__}; expected a maskrcnn.MaskRCNN")
     return found

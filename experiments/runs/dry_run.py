@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from experiments.problem import Problem
+from experiments.runs.executors.jobs import cores
 from experiments.runs.grid import Run
 from experiments.runs.monitoring.progress_bar import Meter, clock
 from experiments.runs.monitoring.stopwatch import Stopwatch
-from experiments.runs.provenance import cores
 from experiments.runs.runner import Runner, check_data
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training.loop import fit

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from experiments.runs.executors.jobs import cores
 from experiments.runs.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,11 +101,6 @@ def machine() -> dict[str, Any]:
         "memory_bytes": memory,
         "gpus": [device.name for device in tf.config.list_physical_devices("GPU")],
     }
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads() -> int:

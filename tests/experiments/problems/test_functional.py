@@ -194,6 +194,7 @@ def test_a_problem_of_ones_own_gets_table_verdicts_plots_and_report(rings):
 
 
 def test_a_file_that_has_changed_is_said_and_finished_runs_are_kept(rings, tmp_path):
+    run(rings / "rings.yaml")
     (tmp_path / "rings.py").write_text(OWN + "\n# changed\n")
     recipe = read_recipe(rings / "rings.yaml", [{"problem": [str(tmp_path / "rings.py") + ":Rings"]}])
     lines = Runner(open_problem(recipe), Meter(), folder=rings / "results" / "rings").changed_code()
@@ -211,7 +212,7 @@ def test_a_part_that_is_none_is_said_before_anything_is_trained(rings, tmp_path)
 
 
 def test_the_file_of_a_problem_travels_to_a_machine_that_does_not_see_it(rings, tmp_path):
-    folder = rings / "results" / "rings"
+    folder = run(rings / "rings.yaml")
     files = Carrier(folder, folder / "recipe.yaml").recipe
     assert set(files) == {"rings.py", "recipe.yaml"}
     unpack(files, tmp_path)
@@ -259,6 +260,6 @@ def test_the_table_is_read_without_tensorflow(rings):
         "import sys, experiments; sweep = experiments.read(sys.argv[1]); sweep.plot('tradeoff'); "
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    folder = rings / "results" / "rings"
+    folder = run(rings / "rings.yaml")
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, timeout=120)
     assert isinstance(pd.read_csv(folder / "runs.csv"), pd.DataFrame)

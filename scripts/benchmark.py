@@ -1,8 +1,9 @@
 """Time `detect` and a training step of ResNet-50-FPN beside torchvision's: same weights, same pictures, one run.
 
-The two take turns, so that a busy machine slows both; the medians and their ratio count. Weights are random: the
-class layer is scaled until there are detections, so that the mask heads have work. Needs the extra `bench`
-(torch, torchvision). Writes results/benchmark/: benchmark.json, benchmark.csv (every timing).
+Twice: on pictures of few objects, and on pictures of many. The two take turns, so that a busy machine slows both; the
+medians and their ratio count. Weights are random: the class layer is scaled until there are detections, so that the
+mask heads have work. Needs the extra `bench` (torch, torchvision). Writes results/benchmark/: benchmark.json,
+benchmark.csv (every timing).
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class Benchmark(Settings):
     """What is timed."""
 
     size: Count = 512
-    """height and width of the pictures, px."""
+    """height and width of the pictures, px; a multiple of 8."""
+    many: Count = 40
+    """objects of a picture in the second setting; the first has Shapes hard's one to six."""
     batch_size: Count = 2
     """pictures in a training step."""
     rounds: Count = 9
@@ -58,6 +61,38 @@ class Benchmark(Settings):
     """of weights and pictures."""
     output: str = "results/benchmark"
     """folder to write into."""
+
+
+def crowded(count: int, size: int, objects: int, seed: int) -> list[maskrcnn.data.Sample]:
+    """Pictures of exactly so many objects: mosaics of small ones of Shapes hard.
+
+    Args:
+        count: pictures; size: of their sides, px; objects: in each; seed: of the small pictures.
+    """
+    tiles = 4
+    while True:
+        side = size // tiles
+        small = maskrcnn.data.shapes(count * tiles**2, side, seed, level="hard")
+        samples = []
+        for first in range(0, len(small), tiles**2):
+            image, masks, labels = np.zeros((size, size, 3), np.uint8), [], []
+            for place in range(tiles**2):
+                sample, (row, column) = small[first + place], divmod(place, tiles)
+                window = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
+                image[window] = sample.image
+                for mask, label in zip(sample.masks, sample.labels, strict=True):
+                    masks.append(np.zeros((size, size), bool))
+                    masks[-1][window] = mask
+                    labels.append(int(label))
+            if len(masks) < objects:
+                break
+            kept = np.sort(np.random.default_rng([seed, first]).permutation(len(masks))[:objects])
+            samples.append(
+                maskrcnn.data.Sample.of(image, np.array(masks)[kept], np.array(labels)[kept], image_id=len(samples) + 1)
+            )
+        else:
+            return samples
+        tiles *= 2
 
 
 class Torchvision:
@@ -180,12 +215,15 @@ def timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def run(settings: Benchmark) -> tuple[dict[str, Any], pd.DataFrame]:
-    """All timings, and their summary."""
-    tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(settings.threads)
-    pictures = maskrcnn.data.shapes(settings.batch_size, settings.size, settings.seed, level="hard")
-    samples = [pictures[i] for i in range(len(pictures))]
+def compare(
+    settings: Benchmark, samples: list[maskrcnn.data.Sample], name: str, bar: Progress
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """The summary on these pictures, and every timing.
+
+    Args:
+        settings: of the run; samples: a training step's pictures, the first of which is detected in; name: of the
+            setting; bar: shows how far it is.
+    """
     theirs = Torchvision(settings, samples)
     ours = Ours(settings, samples, theirs.state())
     alike = agreement(ours.detect(), theirs.detect())
@@ -194,14 +232,14 @@ def run(settings: Benchmark) -> tuple[dict[str, Any], pd.DataFrame]:
         ("train", "taskprune"): ours.step, ("train", "torchvision"): theirs.step,
     }
     rows = []
-    with Progress() as bar:
-        for number in bar.track(range(settings.warmup + settings.rounds), description="timing"):
-            for (kind, who), call in calls.items():
-                seconds = timed(call)
-                if number >= settings.warmup:
-                    rows.append({"round": number - settings.warmup, "kind": kind, "who": who, "seconds": seconds})
+    for number in bar.track(range(settings.warmup + settings.rounds), description=f"timing, {name} objects"):
+        for (kind, who), call in calls.items():
+            seconds = timed(call)
+            if number >= settings.warmup:
+                rows.append({"objects": name, "round": number - settings.warmup, "kind": kind, "who": who,
+                             "seconds": seconds})
     table = pd.DataFrame(rows)
-    found = {}
+    found: dict[str, Any] = {"objects": [len(sample.labels) for sample in samples]}
     for kind in ("detect", "train"):
         median = {
             who: statistics.median(table.loc[(table["kind"] == kind) & (table["who"] == who), "seconds"])
@@ -209,11 +247,26 @@ def run(settings: Benchmark) -> tuple[dict[str, Any], pd.DataFrame]:
         }
         found[kind] = {f"{who}_s": round(value, 4) for who, value in median.items()}
         found[kind]["ratio"] = round(median["taskprune"] / median["torchvision"], 3)
+    return {**found, "agreement": alike}, table
+
+
+def run(settings: Benchmark) -> tuple[dict[str, Any], pd.DataFrame]:
+    """All timings, and their summary."""
+    tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(settings.threads)
+    few = maskrcnn.data.shapes(settings.batch_size, settings.size, settings.seed, level="hard")
+    pictures = {
+        "few": [few[i] for i in range(len(few))],
+        "many": crowded(settings.batch_size, settings.size, settings.many, settings.seed),
+    }
+    with Progress() as bar:
+        compared = {name: compare(settings, samples, name, bar) for name, samples in pictures.items()}
     versions = f"keras {keras.__version__}, tensorflow {tf.__version__}, "
     versions += f"torch {torch.__version__}, torchvision {torchvision.__version__}"
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return {**found, "agreement": alike, "settings": settings.model_dump(), "versions": versions,
-            "machine": machine}, table
+    found = {name: summary for name, (summary, _) in compared.items()}
+    found |= {"settings": settings.model_dump(), "versions": versions, "machine": machine}
+    return found, pd.concat([table for _, table in compared.values()], ignore_index=True)
 
 
 def main() -> int:
@@ -224,10 +277,12 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "benchmark.json", json.dumps(found, indent=1) + "\n")
     write_text(folder / "benchmark.csv", table.to_csv(index=False))
-    for kind, what in (("detect", "a picture"), ("train", f"a step of {settings.batch_size}")):
-        row = found[kind]
-        print(f"{kind:7} {row['taskprune_s']:.3f} s {what}, torchvision {row['torchvision_s']:.3f} s, "
-              f"ratio {row['ratio']:.2f}")
+    for name in ("few", "many"):
+        print(f"{name} objects ({', '.join(map(str, found[name]['objects']))}):")
+        for kind, what in (("detect", "a picture"), ("train", f"a step of {settings.batch_size}")):
+            row = found[name][kind]
+            print(f"  {kind:7} {row['taskprune_s']:.3f} s {what}, torchvision {row['torchvision_s']:.3f} s, "
+                  f"ratio {row['ratio']:.2f}")
     print(f"written: {folder / 'benchmark.json'}")
     return 0
 

@@ -89,8 +89,10 @@ def benchmark(path: Path, ratios: Ratios = ()) -> str:
     """Seconds beside torchvision's."""
     found = json.loads(path.read_text(encoding="utf-8"))
     rows = [
-        [name, f"{found[key]['taskprune_s']:.2f}", f"{found[key]['torchvision_s']:.2f}", f"{found[key]['ratio']:.2f}"]
+        [f"{name}, {text}", f"{row['taskprune_s']:.2f}", f"{row['torchvision_s']:.2f}", f"{row['ratio']:.2f}"]
         for key, name in (("detect", "detect, one picture"), ("train", "one training step"))
+        for setting, text in (("few", "few objects"), ("many", f"{found['settings']['many']} objects a picture"))
+        for row in [found[setting][key]]
     ]
     return _rows(["seconds (median)", "taskprune", "torchvision", "ratio"], rows)
 

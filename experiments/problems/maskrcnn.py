@@ -89,6 +89,13 @@ class MaskRCNNProblem(Problem):
                 f"the weights {config.backbone_weights} do not fit backbone {config.backbone!r} with "
                 f"backbone_alpha {config.backbone_alpha}: {error}"
             ) from None
+        except Exception as error:  # what Keras raises where a download fails, of no narrower type
+            if config.backbone_weights != "imagenet" or "URL fetch failure" not in str(error):
+                raise
+            raise UserError(
+                f"the ImageNet weights cannot be downloaded ({error}). Go on with a network, or give their file, "
+                "--model.backbone_weights my.h5, or begin from nothing, --model.backbone_weights None"
+            ) from None
 
     def uncompiled(self, model: Any) -> maskrcnn.MaskRCNN:
         return maskrcnn.MaskRCNN(model.config, network=model.network, name=model.name)

@@ -74,11 +74,12 @@ class AnnotatedPictures:
             found.append("found " + ", ".join(f"{split or 'all'}: {one}" for split, one in every))
         if self._shares:
             parts = self._held_out(None)
-            share = " and ".join(f"{len(parts[split])} for {split}" for split in self._shares)
-            found.append(
-                f"no {' or '.join(self._shares)} split is named or found: of {sum(map(len, parts.values()))} pictures "
-                f"{share} are held out (data.test_share, data.tune_share, data.split_seed, data.split_by)"
-            )
+            count = sum(map(len, parts.values()))
+            found += [
+                f"no {split} split is named or found: {len(parts[split])} of the {count} pictures are held out for it "
+                f"(data.{split}_share {share:g}; data.split_seed and data.split_by say which)"
+                for split, share in self._shares.items()
+            ]
         return found
 
     @functools.cached_property

@@ -6,12 +6,16 @@ import functools
 import operator
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import maskrcnn
 from experiments.errors import UserError
 from experiments.problems.maskrcnn_settings import DataSettings
 from experiments.settings.places import find_data
-from maskrcnn.data import DataError, Dataset, load
-from maskrcnn.data.layouts import Annotations, Kind, annotations_in
+
+if TYPE_CHECKING:
+    from maskrcnn.data import Dataset
+    from maskrcnn.data.layouts import Annotations, Kind
 
 SPLITS = ("train", "tune", "test")
 _COPY = re.compile(r"\.rf\.[0-9a-zA-Z]+(?=\.\w+$)")  # Roboflow's mark on a copy of a picture
@@ -29,7 +33,7 @@ class AnnotatedPictures:
 
     def __init__(self, data: DataSettings) -> None:
         self._data = data
-        self._kind: Kind | None = None if data.kind in ("auto", "shapes") else data.kind
+        self._kind: Kind | None = None if data.kind == "auto" or data.kind == "shapes" else data.kind
         self._known: dict[str, dict[str, Annotations]] = {}
         self._parts: dict[tuple[str, ...], dict[str, Dataset]] = {}
 
@@ -59,7 +63,7 @@ class AnnotatedPictures:
                 return self._joined(data.places(split), split, split, class_names)
             if split in self._beside:
                 return self._joined(self._beside[split], split, "train", class_names)
-        except DataError as error:
+        except maskrcnn.data.DataError as error:
             raise UserError(str(error)) from None
         raise UserError(
             f"data.{split} is not set: give the folder of annotated pictures, or the file of their annotations, as in "
@@ -136,8 +140,8 @@ class AnnotatedPictures:
         """The annotations that lie in a place, by split."""
         if place not in self._known:
             try:
-                self._known[place] = annotations_in(find_data(place), self._kind)
-            except DataError as error:
+                self._known[place] = maskrcnn.data.annotations_in(find_data(place), self._kind)
+            except maskrcnn.data.DataError as error:
                 raise UserError(str(error)) from None
         return self._known[place]
 
@@ -152,7 +156,7 @@ class AnnotatedPictures:
             known = self._in(place)
             only = len(known) == 1  # what was named for this split, however its folder is called
             found.append(
-                load(
+                maskrcnn.data.load(
                     find_data(place),
                     None if only else split,
                     self._kind,

@@ -11,6 +11,7 @@ from .formats.labelme import load_labelme
 from .formats.mask_folder import load_masks
 from .formats.via import load_via
 from .in_memory import from_arrays
+from .layouts import annotations_in
 from .loading import load
 from .pipeline import batches
 from .resize import resized_size
@@ -26,6 +27,7 @@ __all__ = [
     "Entry",
     "Sample",
     "PICTURE_ENDINGS",
+    "annotations_in",
     "batches",
     "coco_results",
     "from_arrays",

@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 
-from maskrcnn.data import DataWarning
 from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
@@ -111,6 +110,8 @@ def _say_if_too_many(name: str, busiest: int, config) -> None:
     """Warns of objects that no model of the configuration can find, as they are too many in a picture."""
     least = [field for field in ("detections_per_image", "post_nms_test") if getattr(config, field, busiest) < busiest]
     if least:
+        from maskrcnn.data import DataWarning  # with TensorFlow, which this module needs for nothing else
+
         limits = " and ".join(f"{field}={getattr(config, field)}" for field in least)
         changes = ", ".join(f"{field}={busiest if field[0] == 'd' else 2 * busiest}" for field in least)
         warnings.warn(

@@ -140,7 +140,8 @@ def _parts(shape: ElementTree.Element, where: str, picture: Picture, checks: Che
         x0, y0, x1, y1 = read("xtl", "ytl", "xbr", "ybr")
         return [_turned(np.array(rectangle(x0, y0, x1, y1)), ((x0 + x1) / 2, (y0 + y1) / 2), turn)]
     if shape.tag == "ellipse":
-        return [np.array(ellipse(*read("cx", "cy", "rx", "ry"), turn))]
+        cx, cy, rx, ry = read("cx", "cy", "rx", "ry")
+        return [np.array(ellipse(cx, cy, rx, ry, turn))]
     if shape.tag in ("polygon", "polyline"):
         points = [[number(v, "a point", where) for v in pair.split(",")] for pair in shape.get("points", "").split(";")]
         if shape.tag == "polygon" or is_closed(points):

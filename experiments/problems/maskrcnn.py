@@ -56,7 +56,9 @@ class MaskRCNNProblem(Problem):
         found = self.pictures.check_trainable(self.config(0))
         size, count = self.recipe.training.batch_size, len(self.pictures["train"])
         if count < size:
-            raise UserError(f"there are {count} pictures to train on, fewer than a batch: --training.batch_size {count}")
+            raise UserError(
+                f"there are {count} pictures to train on, fewer than a batch: --training.batch_size {count}"
+            )
         return self.pictures.notes() + self.pictures.dropped + found
 
     def declaration(self) -> Declaration:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from maskrcnn.data.layouts import Annotations, Kind
 
 SPLITS = ("train", "tune", "test")
+_SHOWN = 20  # names of classes
 _COPY = re.compile(r"\.rf\.[0-9a-zA-Z]+(?=\.\w+$)")  # Roboflow's mark on a copy of a picture
 
 
@@ -75,7 +76,12 @@ class AnnotatedPictures:
         data, found = self._data, []
         if data.kind == "auto" or self._beside:
             every = [(split, one) for place in data.places("train") for split, one in self._in(place).items()]
-            found.append("found " + ", ".join(f"{split or 'all'}: {one}" for split, one in every))
+            names = self.read("train", None).class_names
+            more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+            found += [
+                "found " + ", ".join(f"{split or 'all'}: {one}" for split, one in every),
+                f"classes: {', '.join(names[:_SHOWN])}{more}",
+            ]
         if self._shares:
             parts = self._held_out(None)
             count = sum(map(len, parts.values()))

@@ -77,6 +77,8 @@ def annotations_in(place: str | Path, kind: Kind | None = None) -> dict[str, Ann
 
 def _of_file(path: Path, kind: Kind | None) -> Annotations:
     seen = _kind_of(path) if kind is None else kind
+    if path.suffix.lower() in (".zip", ".tar", ".gz", ".7z", ".rar"):
+        raise DataError(f"{path}: is packed. Unpack it, and give the folder.")
     if seen is None:
         raise DataError(f"{path}: no known file of annotations; expected {_READ}.")
     return Annotations(seen, path.parent if seen == "labelme" else path)

@@ -40,11 +40,12 @@ def test_an_export_needs_no_more_than_its_folder(tool, exports, tmp_path):
     notes = found.check()
     kind = {"roboflow": "coco", "cvat_coco": "coco", "cvat_images": "cvat"}.get(tool, tool)
     assert f"({kind})" in notes[0]
+    assert notes[1].startswith("classes: ")
     if tool == "roboflow":
-        assert found.splits == ("train", "tune", "test") and len(notes) == 1
+        assert found.splits == ("train", "tune", "test") and len(notes) == 2
         assert [len(names(found, split)) for split in found.splits] == [5, 2, 2]
     else:
-        assert found.splits == ("train", "test") and "2 of the 9 pictures are held out" in notes[1]
+        assert found.splits == ("train", "test") and "2 of the 9 pictures are held out" in notes[2]
         assert [len(names(found, split)) for split in found.splits] == [7, 2]
         assert not {*names(found, "train")} & {*names(found, "test")}
 

@@ -127,6 +127,12 @@ def test_what_is_found_in_place_of_annotations_is_said(files, message, tmp_path)
         load(tmp_path)
 
 
+def test_a_packed_export(tmp_path):
+    (tmp_path / "export.zip").touch()
+    with pytest.raises(DataError, match=r"export\.zip: is packed\. Unpack it"):
+        load(tmp_path / "export.zip")
+
+
 def test_pictures_that_were_not_exported(exports, tmp_path):
     folder = exports.cvat_coco(tmp_path / "my")
     (folder / "images" / "default").rename(tmp_path / "elsewhere")

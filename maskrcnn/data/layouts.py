@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ _READ = (
     "(annotations.xml), or folders of masks (images/ and masks/)"
 )
 _FILES_LOOKED_AT = 50
+_DEPTH = 4  # of folders in folders; links may lead round
+_COUNTED = 10_000  # files, to say what was found
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def _of_file(path: Path, kind: Kind | None) -> Annotations:
     return Annotations(seen, path.parent if seen == "labelme" else path)
 
 
-def _in_folder(folder: Path, kind: Kind | None) -> dict[str, Annotations]:
+def _in_folder(folder: Path, kind: Kind | None, depth: int = _DEPTH) -> dict[str, Annotations]:
     """The annotations of a folder itself, else of the folders in it; nothing, if there are none."""
     here = _candidates(folder, kind)
     kinds = {one.kind for one in here}
@@ -96,7 +99,8 @@ def _in_folder(folder: Path, kind: Kind | None) -> dict[str, Annotations]:
         )
     if here:
         return {WHOLE: here[0]} if len(here) == 1 else _by_split(folder, {one.path.stem: one for one in here})
-    inside = {path.name: found for path in _folders(folder) if (found := _in_folder(path, kind))}
+    inner = _folders(folder) if depth else []
+    inside = {path.name: found for path in inner if (found := _in_folder(path, kind, depth - 1))}
     if len(inside) == 1:
         (name,) = inside
         split = split_named(name)
@@ -134,8 +138,9 @@ def _folders(folder: Path) -> list[Path]:
 def _candidates(folder: Path, kind: Kind | None) -> list[Annotations]:
     """What lies in the folder, or in its folder `annotations`."""
     found = list(_files_of(folder, kind)) or list(_files_of(folder / "annotations", kind))
-    if any(one.kind == "coco" and one.path.name.startswith("instances_") for one in found):
-        found = [one for one in found if one.kind != "coco" or one.path.name.startswith("instances_")]
+    for usual in ("instances_", "via_region_data."):  # beside others of its kind, such as keypoints or a project
+        kinds = {one.kind for one in found if one.path.name.startswith(usual)}
+        found = [one for one in found if one.kind not in kinds or one.path.name.startswith(usual)]
     if kind in (None, "masks") and _has_masks(folder):
         found.append(Annotations("masks", folder))
     return found
@@ -216,7 +221,8 @@ def _unrecognised(folder: Path, kind: Kind | None) -> dict[str, Annotations]:
 
 def _nothing(folder: Path, kind: Kind | None) -> str:
     """What was found in place of annotations, and what is read."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    every = itertools.islice(folder.rglob("*"), _COUNTED)
+    files = [path for path in every if path.is_file() and not path.name.startswith(".")]
     endings = Counter(path.suffix.lower() or "no ending" for path in files)
     seen = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5)) or "no file"
     hint = ""

@@ -103,6 +103,20 @@ def test_several_sets_are_not_chosen_from(exports, tmp_path):
         annotations_in(tmp_path)
 
 
+def test_vias_usual_file_is_taken_beside_its_project(exports, tmp_path):
+    exports.via(tmp_path, range(2))
+    usual = tmp_path / "via_region_data.json"
+    (tmp_path / "my_project.json").write_text(json.dumps({"_via_img_metadata": json.loads(usual.read_text())}))
+    assert annotations_in(tmp_path) == annotations_in(tmp_path, "via")
+    assert annotations_in(tmp_path)[WHOLE].path == usual
+
+
+def test_links_that_lead_round_end(tmp_path):
+    (tmp_path / "round").symlink_to(tmp_path)
+    with pytest.raises(DataError, match="found no file"):
+        annotations_in(tmp_path)
+
+
 def test_another_kind_than_the_given_one_is_named(exports, tmp_path):
     exports.labelme(tmp_path, range(2))
     with pytest.raises(DataError, match=r"holds no annotations of kind coco, but .* \(labelme\)"):

@@ -53,7 +53,13 @@ class MaskRCNNProblem(Problem):
     def check(self) -> list[str]:
         for split in ("train", "test", *(["tune"] if "tune" in self.splits else [])):
             self.pictures[split]
-        return self.pictures.dropped + self.pictures.check_trainable(self.config(0).max_instances)
+        found = self.pictures.check_trainable(self.config(0))
+        size, count = self.recipe.training.batch_size, len(self.pictures["train"])
+        if count < size:
+            raise UserError(
+                f"there are {count} pictures to train on, fewer than a batch: --training.batch_size {count}"
+            )
+        return self.pictures.notes() + self.pictures.dropped + found
 
     def declaration(self) -> Declaration:
         found = super().declaration()
@@ -87,6 +93,13 @@ class MaskRCNNProblem(Problem):
             raise UserError(
                 f"the weights {config.backbone_weights} do not fit backbone {config.backbone!r} with "
                 f"backbone_alpha {config.backbone_alpha}: {error}"
+            ) from None
+        except Exception as error:  # what Keras raises where a download fails, of no narrower type
+            if config.backbone_weights != "imagenet" or "URL fetch failure" not in str(error):
+                raise
+            raise UserError(
+                f"the ImageNet weights cannot be downloaded ({error}). Go on with a network, or give their file, "
+                "--model.backbone_weights my.h5, or begin from nothing, --model.backbone_weights None"
             ) from None
 
     def uncompiled(self, model: Any) -> maskrcnn.MaskRCNN:
@@ -124,13 +137,15 @@ class MaskRCNNProblem(Problem):
         self._progress = progress
 
     def evaluate(self, model: keras.Model, split: str) -> Mapping[str, Mapping[str, float]]:
-        return evaluate(
-            model,
-            self._reporting(self.pictures[split]),
-            batch_size=self.recipe.evaluation.batch_size,
-            progress=False,
-            probes=self.pictures.probes(split),
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", maskrcnn.data.DataWarning)  # `check` has said it
+            return evaluate(
+                model,
+                self._reporting(self.pictures[split]),
+                batch_size=self.recipe.evaluation.batch_size,
+                progress=False,
+                probes=self.pictures.probes(split),
+            )
 
     def evaluate_in_detail(self, model: keras.Model, split: str) -> dict[str, Any]:
         found = evaluate_in_detail(

@@ -87,11 +87,11 @@ def _print_all(kind: type[Recipe], usage: str) -> None:
 
 
 _COMMON = """\
-RECIPE is a YAML file, or the name of one that ships with the package, such as digits or shapes. Every setting of a
-recipe is a flag that wins over it; the most used:
+RECIPE is a YAML file, a folder of results that has one, or the name of one that ships with the package, such as
+digits or shapes. Every setting of a recipe is a flag that wins over it; the most used:
   --name TEXT                   of the folder under results/
   --seeds 0 1 2                 each with its own dense model and the whole grid
-  --data.train, --data.test     your own data in place of the recipe's (problem: maskrcnn)
+  --data.train, --data.test     your own data in place of the recipe's (problem: maskrcnn); see own_data
   --training.steps N            updates of the dense model's training
   --finetune.steps N            updates after pruning
   --grid.criterion l1 taylor    what scores the channels: l1, l2, random, taylor, fisher, loss_rise

@@ -66,14 +66,15 @@ def _types(spec: str, near: Path | None, base: type[Recipe]) -> tuple[type[Recip
 
 
 def recipe_path(source: str | Path) -> Path:
-    """The file of a recipe: as it is named, or one that ships with the package, such as `digits`.
+    """The file of a recipe: as it is named, that of a folder of results, or one that ships, such as `digits`.
 
     Raises:
         UserError: there is none; names a near one.
     """
     path = Path(source)
-    if path.is_file():
-        return path
+    for one in (path, path / "recipe.yaml"):
+        if one.is_file():
+            return one
     shipped = {one.stem: one for one in shipped_recipes()}
     if str(source) in shipped:
         return shipped[str(source)]
@@ -146,7 +147,9 @@ def _refuse_foreign_folder(below: Content, changes: Content, problem: type[Probl
 def _refuse_placeholders(content: Content, where: str) -> None:
     for key, value in _leaves(content):
         if isinstance(value, str) and _PLACEHOLDER.fullmatch(value.strip()):
-            raise UserError(f"{where}: {key} is still the placeholder {value!r}: fill it in, or take the line out")
+            raise UserError(
+                f"{where}: {key} is still the placeholder {value!r}: fill it in, take the line out, or give --{key}"
+            )
 
 
 def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, Any]]:

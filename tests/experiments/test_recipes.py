@@ -9,7 +9,7 @@ from PIL import Image
 
 from experiments.lookup import open_problem
 from experiments.runs import dry_run
-from experiments.runs.grid import grid
+from experiments.runs.grid import dense_run, grid
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.runner import check_data
 from experiments.settings.recipe_files import read_recipe, shipped_recipes
@@ -94,6 +94,16 @@ def test_its_data_are_read_and_its_network_is_made(name, data, at_hand):
     shapes = problem.input_shapes(model)
     assert all(isinstance(size, int) for shape in shapes.values() for size in shape)
     assert len(grid(problem.recipe)) > 2
+
+
+def test_runs_are_named_as_they_always_were():
+    """A new setting renames no run: results that lie there would be made again."""
+    names = {
+        "shapes": "7b2a08", "facades": "6ab948", "balloon": "9a6187", "digits": "1740f2",
+        "shapes_hard_reference": "44b75a",
+    }  # fmt: skip
+    found = {name: dense_run(read_recipe(name), 0).name for name in names}
+    assert found == {name: f"dense-s0-{code}" for name, code in names.items()}
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 
 # Last layer at strides 4, 8, 16 and 32.
@@ -16,13 +18,15 @@ def mobilenet(image, config):
         "mobilenet_v2": (keras.applications.MobileNetV2, V2_MAPS),
     }[config.backbone]
     try:
-        network = make(
-            input_tensor=image,
-            input_shape=(None, None, 3),
-            alpha=config.backbone_alpha,
-            include_top=False,
-            weights=config.backbone_weights,
-        )
+        with warnings.catch_warnings():  # that any size is taken is meant
+            warnings.filterwarnings("ignore", message="`input_shape` is undefined")
+            network = make(
+                input_tensor=image,
+                input_shape=(None, None, 3),
+                alpha=config.backbone_alpha,
+                include_top=False,
+                weights=config.backbone_weights,
+            )
     except ValueError as problem:
         if config.backbone_weights is None:
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tyro
@@ -149,7 +149,8 @@ def _page(
 
     train = found["train"]
     classes = [["class", *(f"objects {SPLIT_TITLES[split]}" for split in found)]]
-    classes += [[name, *(str(one.classes.get(name, (0, 0))[0]) for one in found.values())] for name in train.class_names]
+    for name in train.class_names:
+        classes.append([name, *(str(one.classes.get(name, (0, 0))[0]) for one in found.values())])
     sections: list[Section] = [
         Section("What there is", rows=summary_rows(found),
                 text="The side of an object is the root of its box's area: the median, and where 90 % of them lie."),
@@ -158,7 +159,7 @@ def _page(
                 caption="Of the pictures to train on. A class with few objects is learnt badly; objects far from every "
                 "dashed line have no anchor near their size."),
         Section("What suits them", lines=reasons(suggestion), code=recipe_lines(suggestion),
-                text="The lines below go into a recipe. They follow from the sizes of the objects, not from any trial."),
+                text="The lines below go into a recipe. They follow from the objects' sizes, not from any trial."),
         Section("As annotated", picture=embedded(annotated_figure(splits["train"], settings.show)),
                 caption="Some pictures to train on with their annotations as they are read: look for objects left out, "
                 "wrong classes, and outlines that lie beside their object."),

@@ -78,7 +78,9 @@ class Overview:
         ]
 
 
-def overview(samples: Iterable[Sample], class_names: Sequence[str], dropped: Mapping[str, int] | None = None) -> Overview:
+def overview(
+    samples: Iterable[Sample], class_names: Sequence[str], dropped: Mapping[str, int] | None = None
+) -> Overview:
     """Reads every sample once.
 
     Args:
@@ -136,7 +138,7 @@ def _empty(names: Sequence[str], amounts: np.ndarray) -> list[str]:
     empty = [name for name, amount in zip(names, amounts, strict=True) if not amount]
     if not empty:
         return []
-    return [f"{len(empty)} of {len(names)} pictures without an object, all of which counts as background: {_some(empty)}"]
+    return [f"{len(empty)} of {len(names)} pictures without an object, trained on as background: {_some(empty)}"]
 
 
 def _rare(classes: Mapping[str, tuple[int, int]]) -> list[str]:

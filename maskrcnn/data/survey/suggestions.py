@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .overview import Overview
 from ..resize import resized_size
+from .overview import Overview
 
 STRIDES = (4, 8, 16, 32, 64)  # of the five levels
 LEAST_SIDE = 24.0  # px: a smaller object covers less than two cells of the level at stride 16 in each direction

@@ -4,7 +4,8 @@ Measure each task of a saved model on the held-out samples of a recipe.
 
 Prints a table for every task, with what a trivial predictor gets (floor), and writes them all as JSON.
 
-  --file MODEL                  a saved model; if not given, the dense one of the recipe's first seed
+  --file MODEL                  a saved model, or the folder of a training or sweep; if not given, the dense one of
+                                the recipe's first seed
   --output FILE                 the JSON file; if not given, beside the model
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.errors import UserError
 from experiments.settings.flags import read_settings
+from experiments.settings.places import find_model
 from experiments.settings.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UserError(f"there is no split {settings.evaluation.split!r}: there are {', '.join(problem.splits)}")
     folder = folder_of(settings)
     own = folder / "runs" / dense_run(settings, settings.seeds[0]).name / "model.keras"
-    path = Path(settings.file or own)
+    path = find_model(settings.file) if settings.file else own
     found = measure(problem, path)
     console = Console(highlight=False)
     count = f"{found['samples']} samples of " if found["samples"] > 1 else ""

@@ -53,7 +53,8 @@ class MaskRCNNProblem(Problem):
     def check(self) -> list[str]:
         for split in ("train", "test", *(["tune"] if "tune" in self.splits else [])):
             self.pictures[split]
-        return self.pictures.dropped + self.pictures.check_trainable(self.config(0).max_instances)
+        found = self.pictures.check_trainable(self.config(0))
+        return self.pictures.notes() + self.pictures.dropped + found
 
     def declaration(self) -> Declaration:
         found = super().declaration()
@@ -124,13 +125,15 @@ class MaskRCNNProblem(Problem):
         self._progress = progress
 
     def evaluate(self, model: keras.Model, split: str) -> Mapping[str, Mapping[str, float]]:
-        return evaluate(
-            model,
-            self._reporting(self.pictures[split]),
-            batch_size=self.recipe.evaluation.batch_size,
-            progress=False,
-            probes=self.pictures.probes(split),
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", maskrcnn.data.DataWarning)  # `check` has said it
+            return evaluate(
+                model,
+                self._reporting(self.pictures[split]),
+                batch_size=self.recipe.evaluation.batch_size,
+                progress=False,
+                probes=self.pictures.probes(split),
+            )
 
     def evaluate_in_detail(self, model: keras.Model, split: str) -> dict[str, Any]:
         found = evaluate_in_detail(

@@ -1,4 +1,4 @@
-"""Find objects in pictures and draw them: taskprune detect results/balloon/runs/dense-.../model.keras photos/ more.jpg
+"""Find objects in pictures and draw them: taskprune detect results/balloon photos/ more.jpg
 
 Writes the pictures with boxes, masks, labels and scores into a folder, and detections.json (COCO's result
 format, with names instead of ids, in pixels of the picture as viewers turn it).
@@ -16,6 +16,7 @@ import tyro
 
 from experiments.errors import UserError
 from experiments.settings.flags import read_flags
+from experiments.settings.places import find_model
 from experiments.settings.recipe import Count, Fraction, Settings
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ class Detect(Settings):
     """What to find, where."""
 
     model: tyro.conf.Positional[str]
-    """a saved model, such as results/balloon/dense.keras."""
+    """a saved model, or the folder that `taskprune train` or `sweep` wrote, whose dense model is taken."""
     pictures: tyro.conf.Positional[tuple[str, ...]]
-    """picture files, or folders of them; one that cannot be read is left out, and said."""
+    """picture files, or folders of them, also in folders in these; one that cannot be read is left out, and said."""
     output: str = "detections"
     """folder to write into."""
     score_threshold: Fraction = 0.5
@@ -51,9 +52,9 @@ def picture_files(places: Sequence[str]) -> list[Path]:
     for place in map(Path, places):
         if place.is_dir():
             from experiments.runs import tensorflow_setup  # noqa: F401  # isort: skip  # before what imports TensorFlow
-            from maskrcnn.data import PICTURE_ENDINGS, picture_paths
+            from maskrcnn.data import PICTURE_ENDINGS
 
-            inside = picture_paths(place)
+            inside = _pictures_in(place)
             if not inside:
                 raise UserError(f"{place} holds no picture (endings {', '.join(PICTURE_ENDINGS)})")
             files += inside
@@ -62,6 +63,17 @@ def picture_files(places: Sequence[str]) -> list[Path]:
         else:
             raise UserError(f"{place}: no such picture or folder")
     return files
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """Those of a folder itself; where it has none, those of the folders in it, but for masks of objects."""
+    from maskrcnn.data import picture_paths
+
+    found = picture_paths(folder)
+    if not found:
+        inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        found = [file for path in inner if path.name.lower() != "masks" for file in _pictures_in(path)]
+    return found
 
 
 def records(path: Path, found: maskrcnn.Detections, class_names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -104,7 +116,7 @@ def detect(settings: Detect, say: Callable[[str], None] = print) -> tuple[int, i
     from maskrcnn.data import DataError, read_picture
     from maskrcnn.drawing import draw_detections
 
-    model = load(settings.model)
+    model = load(find_model(settings.model))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -138,4 +150,6 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_flags(Detect, "taskprune detect", __doc__, arguments)
     objects, pictures = detect(settings)
     print(f"{objects} objects in {pictures} pictures: {settings.output}/*.png, {settings.output}/detections.json")
+    if not objects and settings.score_threshold:
+        print(f"nothing scores above {settings.score_threshold:g}; a lower --score-threshold shows less certain ones")
     return 0

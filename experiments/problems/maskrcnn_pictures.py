@@ -9,45 +9,11 @@ import numpy as np
 
 import maskrcnn
 from experiments.errors import UserError
+from experiments.problems.maskrcnn_data import SPLITS, AnnotatedPictures
 from experiments.problems.maskrcnn_settings import DataSettings, DetectorEvaluation
-from experiments.settings.places import find_data
 from maskrcnn.evaluation import ProbeSet, probe_set
 
 _CHOICE = 20_011  # keeps the choice of pictures apart from other streams of a seed
-
-
-def dataset(data: DataSettings, split: str, class_names: tuple[str, ...] | None = None) -> maskrcnn.data.Dataset:
-    """The pictures of a split.
-
-    Args:
-        data: the settings.
-        split: "train", "tune" or "test".
-        class_names: those of a model that the pictures are for; the data's own if None.
-
-    Raises:
-        UserError: a needed setting is missing, a folder or file is, or the annotations are faulty.
-    """
-    if data.kind == "shapes":
-        count, seed = getattr(data, f"{split}_count"), getattr(data, f"{split}_seed")
-        return maskrcnn.data.shapes(count, data.size, seed, level=data.level)
-    path = getattr(data, split)
-    if path is None:
-        raise UserError(f"data.{split} is not set: kind {data.kind!r} needs the path of its annotations")
-    found = find_data(path)
-    try:
-        if data.kind == "coco":
-            images = getattr(data, f"{split}_images")
-            folder = find_data(images) if images else found.parent
-            return maskrcnn.data.load_coco(found, folder, data.strict, class_names, data.exif)
-        if data.kind == "labelme":
-            return maskrcnn.data.load_labelme(found, data.strict, class_names, data.exif)
-        if data.kind == "masks":
-            return maskrcnn.data.load_masks(found, data.strict, data.class_name, class_names, data.exif)
-        return maskrcnn.data.load_via(
-            found, data.strict, data.class_attribute, data.class_name, class_names, data.exif
-        )
-    except maskrcnn.data.DataError as error:
-        raise UserError(str(error)) from None
 
 
 class Pictures:
@@ -62,6 +28,7 @@ class Pictures:
 
     def __init__(self, data: DataSettings, evaluation: DetectorEvaluation) -> None:
         self._data, self._evaluation = data, evaluation
+        self._annotated = None if data.kind == "shapes" else AnnotatedPictures(data)
         self._splits: dict[str, maskrcnn.data.Dataset] = {}
         self._probes: dict[str, ProbeSet] = {}
         self.dropped: list[str] = []
@@ -69,17 +36,20 @@ class Pictures:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that the recipe names."""
-        every = ("train", "tune", "test")
-        return tuple(split for split in every if self._data.kind == "shapes" or getattr(self._data, split))
+        """The splits that there are."""
+        return SPLITS if self._annotated is None else self._annotated.splits
+
+    def notes(self) -> list[str]:
+        """Lines on what was found, or held out, without the recipe's naming it."""
+        return [] if self._annotated is None else self._annotated.notes()
 
     def expect(self, class_names: tuple[str, ...]) -> None:
         """Take the classes from a model: the training pictures need not be at hand to measure one."""
         if "train" not in self._splits:
             self._class_names = class_names
 
-    def check_trainable(self, max_instances: int) -> list[str]:
-        """Lines on what training would leave out.
+    def check_trainable(self, config: maskrcnn.MaskRCNNConfig) -> list[str]:
+        """Lines on objects that are too many in a picture for training or detection, with the settings.
 
         Raises:
             UserError: there is nothing to train on.
@@ -88,8 +58,8 @@ class Pictures:
             self["train"].check_trainable()
         except maskrcnn.data.DataError as error:
             raise UserError(str(error)) from None
-        surplus = self["train"].surplus(max_instances)
-        return [] if surplus is None else [surplus]
+        lines = [self["train"].surplus(config.max_instances), _too_many([self["train"], self["test"]], config)]
+        return [line for line in lines if line is not None]
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -98,15 +68,23 @@ class Pictures:
 
     def __getitem__(self, split: str) -> maskrcnn.data.Dataset:
         if split not in self._splits:
-            found = dataset(self._data, split, None if split == "train" else self.class_names)
+            found = self._read(split)
             if found.dropped:
                 faults = ", ".join(f"{count} x {reason}" for reason, count in found.dropped.items())
-                self.dropped.append(f"{found.name}: left out {faults}")
+                line = f"{found.name.partition('[')[0]}: left out {faults}"  # all parts of one set say the same
+                self.dropped += [line] * (line not in self.dropped)
             limit = self._evaluation.limit
             if split != "train" and limit is not None:
                 found = found.subset(range(min(limit, len(found))))
             self._splits[split] = found
         return self._splits[split]
+
+    def _read(self, split: str) -> maskrcnn.data.Dataset:
+        data = self._data
+        if self._annotated is not None:
+            return self._annotated.read(split, None if split == "train" else self.class_names)
+        count, seed = getattr(data, f"{split}_count"), getattr(data, f"{split}_seed")
+        return maskrcnn.data.shapes(count, data.size, seed, level=data.level)
 
     def probes(self, split: str) -> ProbeSet:
         """The boxes that tasks are asked on in the pictures of a split."""
@@ -129,3 +107,24 @@ class Pictures:
         pictures = self[split]
         amounts = [len(pictures[i].labels) for i in range(min(50, len(pictures)))]
         return [pictures[int(i)] for i in sorted(np.argsort(-np.asarray(amounts), kind="stable")[:count])]
+
+
+def _too_many(splits: list[maskrcnn.data.Dataset], config: maskrcnn.MaskRCNNConfig) -> str | None:
+    """A sentence where a picture holds more objects than a model of this configuration can find."""
+    found, most = max(((one, max(one.entry(i).objects for i in range(len(one)))) for one in splits), key=lambda f: f[1])
+    if most <= min(config.detections_per_image, config.post_nms_test):
+        return None
+    wanted = {
+        "max_instances": most,
+        "detections_per_image": most,
+        "pre_nms_train": 2 * most,
+        "post_nms_train": 2 * most,
+        "pre_nms_test": 2 * most,
+        "post_nms_test": 2 * most,
+    }
+    flags = [f"--model.{name} {value}" for name, value in wanted.items() if getattr(config, name) < value]
+    return (
+        f"{found.name}: pictures hold up to {most} objects, and at most {config.detections_per_image} are found of "
+        f"{config.post_nms_test} proposals (detections_per_image, post_nms_test): the others are missed. For all of "
+        f"them: {' '.join(flags)}"
+    )

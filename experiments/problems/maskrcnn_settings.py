@@ -8,17 +8,19 @@ import re
 from typing import Annotated, Any, Literal
 
 import pydantic
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Lt
 
-from experiments.settings.recipe import Count, EvaluationSettings, Settings
+from experiments.settings.recipe import Count, EvaluationSettings, Fraction, Settings
 from maskrcnn.config import MaskRCNNConfig, batch_norm_trains
+
+Places = str | tuple[str, ...] | None
 
 
 class DataSettings(Settings):
     """The pictures. Relative paths are tried in the working directory, $TASKPRUNE_DATA and ../shared/data."""
 
-    kind: Literal["shapes", "via", "coco", "labelme", "masks"] = "shapes"
-    """shapes: drawn, nothing to download; the others read annotated pictures."""
+    kind: Literal["shapes", "auto", "via", "coco", "labelme", "masks", "cvat"] = "shapes"
+    """shapes: drawn, nothing to download; the others read annotated pictures; auto: whatever lies there."""
     level: Literal["easy", "hard"] = "easy"
     """shapes: the level of difficulty."""
     size: Annotated[int, Ge(32)] = 128
@@ -35,18 +37,28 @@ class DataSettings(Settings):
     """shapes: which pictures choices are made on."""
     test_seed: int = 99
     """shapes: which pictures are held out."""
-    train: str | None = None
-    """via, labelme, masks: folder of annotated pictures; coco: the instances JSON file."""
-    tune: str | None = None
-    """the same for the pictures that choices are made on; none if not given."""
-    test: str | None = None
-    """the same for the held-out pictures."""
+    train: Places = None
+    """folder of annotated pictures, or the file of annotations; several are joined by the names of their classes. A
+    folder with splits in it, such as an export's train, valid and test, gives them all."""
+    tune: Places = None
+    """the same for the pictures that choices are made on; none if neither given nor found beside those to train on."""
+    test: Places = None
+    """the same for the held-out pictures; if neither given nor found, test_share of those to train on."""
+    test_share: Annotated[float, Gt(0), Lt(1)] = 0.2
+    """of annotated pictures without a test split: the fraction that is held out of them."""
+    tune_share: Fraction = 0.0
+    """the same for choices; 0: none."""
+    split_seed: int = 0
+    """which pictures are held out of them."""
+    split_by: str | None = None
+    """what stays together when they are: parent, the pictures of a folder; or a regular expression, the pictures in
+    whose names it finds the same. Copies that Roboflow made of one picture always stay together."""
     train_images: str | None = None
-    """coco: folder of the pictures; the folder of the JSON file if not given."""
+    """coco, cvat: folder of the pictures; looked for beside the file if not given."""
     tune_images: str | None = None
-    """coco: the same for the pictures that choices are made on."""
+    """coco, cvat: the same for the pictures that choices are made on."""
     test_images: str | None = None
-    """coco: the same for the held-out pictures."""
+    """coco, cvat: the same for the held-out pictures."""
     class_attribute: str | None = None
     """via: the region attribute that holds the class."""
     class_name: str | None = None
@@ -55,6 +67,36 @@ class DataSettings(Settings):
     """photos that say how to turn them: as the annotating tool shows them, all turned, or all as stored."""
     strict: bool = True
     """stop at the first fault in the annotations; false: leave faulty ones out, and say how many."""
+
+    @pydantic.field_validator("train", "tune", "test", mode="before")
+    @classmethod
+    def _a_list_of_one_is_its_value(cls, value: Any) -> Any:
+        return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _folders_are_recognised(cls, content: Any) -> Any:
+        """Where pictures are named and no kind is."""
+        if isinstance(content, dict) and "kind" not in content and any(content.get(s) for s in ("train", "test")):
+            return content | {"kind": "auto"}
+        return content
+
+    @pydantic.model_validator(mode="after")
+    def _fits_together(self) -> DataSettings:
+        named = [split for split in ("train", "tune", "test") if getattr(self, split)]
+        if self.kind == "shapes" and named:
+            raise ValueError(
+                f"{named[0]} names pictures, and kind shapes draws its own: say --data.kind auto, or take the recipe "
+                "own_data"
+            )
+        if self.test_share + self.tune_share >= 1:
+            raise ValueError(f"test_share {self.test_share} and tune_share {self.tune_share} leave nothing to train on")
+        return self
+
+    def places(self, split: str) -> tuple[str, ...]:
+        """What is named for a split."""
+        found = getattr(self, split)
+        return (found,) if isinstance(found, str) else tuple(found or ())
 
 
 def _comments(kind: type) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from experiments.errors import UserError
@@ -35,3 +36,33 @@ def find_weights(path: str) -> Path:
     data = os.environ.get("TASKPRUNE_DATA")
     beside = f"{data}/../weights" if data else None
     return find(path, "weights", os.environ.get("TASKPRUNE_WEIGHTS"), beside, "../shared/weights")
+
+
+def find_model(place: str | Path) -> Path:
+    """A saved model: its file, that of a run's folder, or of a sweep's folder the dense one of its first seed.
+
+    Raises:
+        UserError: there is none; says what there is.
+    """
+    place = Path(place)
+    if not place.is_dir():
+        return place  # whoever reads it says what is wrong with it
+    if (place / "model.keras").is_file():
+        return place / "model.keras"
+    runs = place if place.name == "runs" else place / "runs"
+    found = sorted(runs.glob("dense-s*/model.keras"), key=_seed)
+    if found:
+        return found[0]
+    others = sorted(place.glob("*.keras"))
+    if len(others) == 1:
+        return others[0]
+    there = f"it holds {', '.join(path.name for path in others)}: name one" if others else "it holds none"
+    raise UserError(
+        f"{place}: no runs/dense-*/model.keras in this folder, and {there}. Give a .keras file, or the folder that "
+        "`taskprune train` wrote; its training may not be finished"
+    )
+
+
+def _seed(model: Path) -> tuple[int, str]:
+    found = re.match(r"dense-s(\d+)", model.parent.name)
+    return int(found[1]) if found else 0, model.parent.name

@@ -4,12 +4,14 @@ from .augment import Augmentation
 from .dataset import DataError, Dataset, DataWarning, Entry, Sample
 from .formats.coco import load_coco
 from .formats.coco_results import coco_results, write_coco_results
+from .formats.cvat import load_cvat
 from .formats.image_file import ENDINGS as PICTURE_ENDINGS
 from .formats.image_file import picture_paths, read_picture
 from .formats.labelme import load_labelme
 from .formats.mask_folder import load_masks
 from .formats.via import load_via
 from .in_memory import from_arrays
+from .loading import load
 from .pipeline import batches
 from .resize import resized_size
 from .synthetic.shapes_dataset import shapes
@@ -27,7 +29,9 @@ __all__ = [
     "batches",
     "coco_results",
     "from_arrays",
+    "load",
     "load_coco",
+    "load_cvat",
     "load_labelme",
     "load_masks",
     "load_via",

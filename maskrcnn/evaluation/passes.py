@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 
+from maskrcnn.data import DataWarning
 from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
@@ -43,6 +45,9 @@ def evaluate(
     Raises:
         ValueError: if the model's classes are not the data set's, the probes are too few, or an answer has a
             wrong shape.
+
+    Warns:
+        DataWarning: a picture holds more objects than the model can find.
     """
     return evaluate_in_detail(model, dataset, batch_size, probe_seed, progress, limit, tide, probes).measures
 
@@ -81,6 +86,7 @@ def evaluate_in_detail(
         )
     most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
     evaluator = Evaluator(names, probe_seed if probes is None else probes.seed, most)
+    busiest = 0
     starts = range(0, count, batch_size)
     for start in _with_bar(starts, progress):
         batch = range(start, min(start + batch_size, count))
@@ -96,7 +102,23 @@ def evaluate_in_detail(
             raise ValueError(f"model.measure answered for {len(answers)} of {len(samples)} pictures.")
         for sample, probe, answer in zip(samples, asked, answers, strict=True):
             evaluator.add(sample, probe, answer)
+            busiest = max(busiest, len(sample.labels) - int(sample.crowd.sum()))
+    _say_if_too_many(dataset.name, busiest, config)
     return evaluator.result(tide=tide)
+
+
+def _say_if_too_many(name: str, busiest: int, config) -> None:
+    """Warns of objects that no model of the configuration can find, as they are too many in a picture."""
+    least = [field for field in ("detections_per_image", "post_nms_test") if getattr(config, field, busiest) < busiest]
+    if least:
+        limits = " and ".join(f"{field}={getattr(config, field)}" for field in least)
+        changes = ", ".join(f"{field}={busiest if field[0] == 'd' else 2 * busiest}" for field in least)
+        warnings.warn(
+            f"{name}: a picture holds {busiest} objects, more than the model's {limits}: the others count as missed. "
+            f"MaskRCNN(dataclasses.replace(model.config, {changes}), network=model.network) finds more.",
+            DataWarning,
+            stacklevel=4,
+        )
 
 
 def _with_bar(items: Sequence[int], show: bool) -> Iterator[int]:

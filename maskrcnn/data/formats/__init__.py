@@ -1,1 +1,1 @@
-"""Annotated pictures as tools write them, read into a `Dataset`: COCO, VIA, LabelMe, folders of masks."""
+"""Annotated pictures as tools write them, read into a `Dataset`: COCO, VIA, LabelMe, CVAT, folders of masks."""

@@ -11,6 +11,7 @@ from .annotated import Checks, Picture, picture_dataset
 from .coco_categories import Categories
 from .image_file import Exif, inspect_picture, locate
 from .json_values import flag, identifier, number, numbers, pixels, read_json, shown, text
+from .picture_places import picture_folder
 from .regions import Box, Part, Region, make_region, polygons
 from .run_lengths import checked_runs
 
@@ -19,7 +20,7 @@ _LISTS = ("images", "annotations", "categories")
 
 def load_coco(
     annotations: str | Path,
-    images: str | Path,
+    images: str | Path | None = None,
     strict: bool = True,
     class_names: Sequence[str] | None = None,
     exif: Exif = "auto",
@@ -33,7 +34,8 @@ def load_coco(
 
     Args:
         annotations: the instances JSON file.
-        images: the folder that `file_name` is relative to.
+        images: the folder that `file_name` is relative to; None: it is looked for beside the file, where Roboflow,
+            CVAT and COCO itself put it.
         strict: raise on the first fault; else leave the faulty thing out and count it in `.dropped` (every
             picture is then decoded once, to find truncated ones).
         class_names: the classes to use, in the order of their labels; objects of others are not read, and the file
@@ -47,12 +49,13 @@ def load_coco(
     Raises:
         DataError: for any fault; the message names file and annotation and says what to do.
     """
-    path, folder = Path(annotations), Path(images)
+    path = Path(annotations)
     content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in _LISTS):
         raise DataError(
             f"{path}: not a COCO instances file; expected an object with the lists {', '.join(_LISTS)}."
         )
+    folder = picture_folder(path, _file_names(content["images"])) if images is None else Path(images)
     reader = _Reader(path, folder, strict, exif, Categories(content, class_names, path))
     for entry in content["images"]:
         reader.add_picture(entry)
@@ -62,6 +65,11 @@ def load_coco(
     return picture_dataset(
         str(path), categories.names, list(reader.pictures.values()), reader.checks, categories.ids
     )
+
+
+def _file_names(entries: list[Any]) -> list[str]:
+    found = (entry.get("file_name") for entry in entries if isinstance(entry, dict))
+    return [name for name in found if isinstance(name, str)]
 
 
 class _Reader:

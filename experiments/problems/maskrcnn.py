@@ -73,6 +73,7 @@ class MaskRCNNProblem(Problem):
         if weights not in (None, "imagenet"):
             fields["backbone_weights"] = str(find_weights(weights))
         fields["seed"] = seed
+        del fields["start"]
         try:
             return maskrcnn.MaskRCNNConfig(class_names=tuple(self.pictures.class_names), **fields)
         except ValueError as error:
@@ -81,7 +82,7 @@ class MaskRCNNProblem(Problem):
     def model(self, seed: int) -> maskrcnn.MaskRCNN:
         config = self.config(seed)
         try:
-            return maskrcnn.MaskRCNN(config, name="mask_rcnn")  # also where it is not the process's first
+            made = maskrcnn.MaskRCNN(config, name="mask_rcnn")  # also where it is not the process's first
         except (ValueError, OSError) as error:
             if config.backbone_weights is None:
                 raise
@@ -89,6 +90,25 @@ class MaskRCNNProblem(Problem):
                 f"the weights {config.backbone_weights} do not fit backbone {config.backbone!r} with "
                 f"backbone_alpha {config.backbone_alpha}: {error}"
             ) from None
+        if self.recipe.model.start is not None:
+            self._begin_from(find_weights(self.recipe.model.start), made)
+        return made
+
+    def _begin_from(self, path: Path, model: maskrcnn.MaskRCNN) -> None:
+        """Give a model the weights of a whole detector; of its classes too, where they are the same.
+
+        Raises:
+            UserError: the file cannot be read, or does not fit.
+        """
+        try:
+            if path.suffix == ".keras":
+                source = load(path)
+                same = source.config.class_names == model.config.class_names
+                maskrcnn.weights.load_keras(model, source, "load" if same else "skip")
+            else:
+                maskrcnn.weights.load_torchvision(model, path, classes="skip")
+        except ValueError as error:
+            raise UserError(f"model.start = {str(path)!r}: {error}") from None
 
     def uncompiled(self, model: Any) -> maskrcnn.MaskRCNN:
         return maskrcnn.MaskRCNN(model.config, network=model.network, name=model.name)

@@ -15,8 +15,8 @@ import tyro
 import yaml
 
 from experiments.errors import UserError
-from experiments.problems.maskrcnn_settings import DataSettings
 from experiments.settings.flags import read_flags
+from experiments.settings.places import find_data
 from experiments.settings.recipe import Count, Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from experiments.report.illustrated import Section
     from maskrcnn.data.survey import Overview, Suggestion
 
-SPLIT_TITLES = {"train": "to train on", "tune": "to choose on", "test": "to test on"}
+SPLIT_TITLES = {"train": "to train on", "tune": "to choose on", "test": "to test on", "": "of one set"}
 
 
 class Survey(Settings):
@@ -60,26 +60,24 @@ def survey(settings: Survey) -> tuple[dict[str, Overview], Suggestion, list[str]
     """
     from rich.progress import track
 
-    from experiments.problems.maskrcnn_data import AnnotatedPictures
     from experiments.runs.run_folder import write_text
-    from maskrcnn.data import DataError
+    from maskrcnn.data import load
+    from maskrcnn.data.layouts import annotations_in
     from maskrcnn.data.survey import overview, suggest
 
-    given = settings.model_dump(include={"kind", "class_name", "class_attribute"})
-    data = DataSettings(
-        train=settings.pictures, train_images=settings.images, strict=False, test_share=0.0, tune_share=0.0, **given
-    )
-    pictures = AnnotatedPictures(data)
+    place, kind = find_data(settings.pictures), None if settings.kind == "auto" else settings.kind
+    given = settings.model_dump(include={"images", "class_name", "class_attribute"})
     splits: dict[str, maskrcnn.data.Dataset] = {}
-    for split in pictures.splits:
-        splits[split] = pictures.read(split, splits["train"].class_names if splits else None)
     try:
+        for split in sorted(annotations_in(place, kind), key=list(SPLIT_TITLES).index):
+            names = next(iter(splits.values())).class_names if splits else None
+            splits[split] = load(place, split or None, kind, strict=False, class_names=names, **given)
         found = {
             split: overview(track(one, f"reading the pictures {SPLIT_TITLES[split]}"), one.class_names, one.dropped)
             for split, one in splits.items()
         }
-        suggestion = suggest(found["train"])
-    except (DataError, ValueError) as error:
+        suggestion = suggest(*found.values())
+    except ValueError as error:  # a DataError is one
         raise UserError(f"{settings.pictures}: {error}") from None
     looks = _problems(found)
     page = Path(settings.output) / "index.html"
@@ -104,8 +102,8 @@ def reasons(suggestion: Suggestion) -> list[str]:
         f"{LEAST_SIDE:.0f} px (asked: at most {SMALL_SHARE:.0%}); a larger picture finds more and takes longer",
         f"with these anchors {suggestion.reached:.0%} of the objects have one that overlaps them by half or more; "
         f"with the defaults {suggestion.before:.0%}",
-        f"{fields['max_instances']} objects of a picture are trained on, {fields['detections_per_image']} found at "
-        "most: no picture has more",
+        f"{fields['max_instances']} objects of a picture are trained on, and {fields['detections_per_image']} are "
+        "found at most: no picture of these has more",
     ]
 
 
@@ -147,7 +145,7 @@ def _page(
     from experiments.problems.survey_figures import annotated_figure, objects_figure
     from experiments.report.illustrated import Section, embedded, illustrated
 
-    train = found["train"]
+    train = next(iter(found.values()))
     classes = [["class", *(f"objects {SPLIT_TITLES[split]}" for split in found)]]
     for name in train.class_names:
         classes.append([name, *(str(one.classes.get(name, (0, 0))[0]) for one in found.values())])
@@ -156,16 +154,17 @@ def _page(
                 text="The side of an object is the root of its box's area: the median, and where 90 % of them lie."),
         Section("What needs a look", lines=looks or ["nothing was found that does"]),
         Section("Objects", picture=embedded(objects_figure(train, suggestion)),
-                caption="Of the pictures to train on. A class with few objects is learnt badly; objects far from every "
+                caption="Of the first line above. A class with few objects is learnt badly; objects far from every "
                 "dashed line have no anchor near their size."),
         Section("What suits them", lines=reasons(suggestion), code=recipe_lines(suggestion),
                 text="The lines below go into a recipe. They follow from the objects' sizes, not from any trial."),
-        Section("As annotated", picture=embedded(annotated_figure(splits["train"], settings.show)),
-                caption="Some pictures to train on with their annotations as they are read: look for objects left out, "
-                "wrong classes, and outlines that lie beside their object."),
+        Section("As annotated", picture=embedded(annotated_figure(next(iter(splits.values())), settings.show)),
+                caption="Some pictures of the first line above, with their annotations as they are read: look for "
+                "objects left out, wrong classes, and outlines that lie beside their object."),
         Section("Classes", rows=classes),
     ]  # fmt: skip
-    lead = f"{len(train.names)} pictures to train on, {len(train.labels)} objects of {len(train.class_names)} classes."
+    pictures, objects = (sum(len(getattr(one, name)) for one in found.values()) for name in ("names", "labels"))
+    lead = f"{pictures} pictures, {objects} objects, classes: {', '.join(train.class_names)}."
     return illustrated(settings.pictures, lead, sections)
 
 
@@ -183,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
         table.add_column(name)
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    console.print(table, soft_wrap=True)
     for title, lines in (("needs a look:", looks), ("suggested for the recipe:", reasons(suggestion))):
         if lines:
             console.print(title)

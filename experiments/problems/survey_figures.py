@@ -30,7 +30,7 @@ def objects_figure(found: Overview, suggestion: Suggestion) -> Figure:
     bars.margins(x=0.3)
     bars.grid(axis="y", visible=False)
     more = len(found.classes) - len(classes)
-    bars.set_title("objects of each class, in so many pictures" + (f"; {more} more classes" if more else ""))
+    bars.set_title("objects, in pictures" + (f"; {more} more classes" if more else ""))
 
     factors = np.array([
         max(maskrcnn.data.resized_size(*size, suggestion.fields["min_size"], suggestion.fields["max_size"])) / max(size)
@@ -43,12 +43,13 @@ def objects_figure(found: Overview, suggestion: Suggestion) -> Figure:
     for anchor in suggestion.fields["anchor_sizes"]:
         sizes.axvline(anchor, color=COLOURS[1], linestyle="--", linewidth=1.2)
     sizes.set_xlabel(f"side in px once the longer side is {suggestion.fields['max_size']}")
-    sizes.set_title("how large objects are (dashed: suggested anchors)")
+    sizes.set_title("sizes (dashed: suggested anchors)")
 
     highest = max(1, int(found.amounts.max()))
     amounts.hist(found.amounts, bins=np.arange(-0.5, highest + 1.5, max(1, -(-highest // 30))), color=COLOURS[0])
     amounts.set_xlabel("objects")
-    amounts.set_title("how many objects a picture has")
+    amounts.set_ylabel("pictures")
+    amounts.set_title("objects of a picture")
     return figure
 
 

@@ -39,7 +39,7 @@ class Suggestion:
     before: float
 
 
-def suggest(found: Overview) -> Suggestion:
+def suggest(found: Overview, *others: Overview) -> Suggestion:
     """The smallest picture in which at most a tenth of the objects is below 24 px, and five anchor sizes that double.
 
     Of `FIRST_ANCHORS`, and three sets of ratios, those are taken with which objects have the highest IoU with their
@@ -47,6 +47,7 @@ def suggest(found: Overview) -> Suggestion:
 
     Args:
         found: of the training pictures; needs an object.
+        others: of the pictures that will be measured; only how many objects they have counts.
 
     Raises:
         ValueError: there is no object.
@@ -67,7 +68,7 @@ def suggest(found: Overview) -> Suggestion:
             chosen = _doubled(first), ratios, reached
     assert chosen is not None
     sizes, ratios, reached = chosen
-    most = int(found.amounts.max())
+    most = max(int(one.amounts.max()) for one in (found, *others))
     fields = {
         "min_size": shorter,
         "max_size": longest,

@@ -10,7 +10,8 @@ def values(model):
     return {f"{layer.name}/{v.name}": np.array(v) for layer in leaf_layers(model.network) for v in layer.variables}
 
 
-OF_CLASSES = {f"{layer}/{leaf}" for layer in ("mrcnn_class_logits", "mrcnn_bbox", "mrcnn_mask") for leaf in ("kernel", "bias")}
+LAYERS = ("mrcnn_class_logits", "mrcnn_bbox", "mrcnn_mask")
+OF_CLASSES = {f"{layer}/{leaf}" for layer in LAYERS for leaf in ("kernel", "bias")}
 
 
 def test_layers_of_the_classes_are_left_out_by_name(tiny, tmp_path):

@@ -176,13 +176,11 @@ def main(arguments: Sequence[str]) -> int:
 
     found, suggestion, looks, page = survey(settings)
     console = Console(highlight=False)
-    head, *rows = summary_rows(found)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in head:
-        table.add_column(name)
+    head, *rows = zip(*summary_rows(found), strict=True)  # a column a split: narrow enough for a terminal
+    table = Table(*head, box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row)
-    console.print(table, soft_wrap=True)
+    console.print(table)
     for title, lines in (("needs a look:", looks), ("suggested for the recipe:", reasons(suggestion))):
         if lines:
             console.print(title)

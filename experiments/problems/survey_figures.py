@@ -32,9 +32,9 @@ def objects_figure(found: Overview, suggestion: Suggestion) -> Figure:
     more = len(found.classes) - len(classes)
     bars.set_title("objects, in pictures" + (f"; {more} more classes" if more else ""))
 
+    low, high = suggestion.fields["min_size"], suggestion.fields["max_size"]
     factors = np.array([
-        max(maskrcnn.data.resized_size(*size, suggestion.fields["min_size"], suggestion.fields["max_size"])) / max(size)
-        for size in found.sizes
+        maskrcnn.data.resized_size(height, width, low, high)[0] / height for height, width in found.sizes.tolist()
     ])  # fmt: skip
     sides = np.maximum(found.sides * factors[found.pictures], 1)
     sizes.hist(sides, bins=np.geomspace(max(1, sides.min() * 0.9), sides.max() * 1.1, 30), color=COLOURS[0])

@@ -15,7 +15,7 @@ LEAST_SIDE = 24.0  # px: a smaller object covers less than two cells of the leve
 SMALL_SHARE = 0.1  # of the objects may be smaller
 STEP, SMALLEST, LARGEST = 64, 256, 1024  # px of the longer side
 FIRST_ANCHORS = (4, 6, 8, 12, 16, 24, 32, 48, 64)
-RATIOS = ((0.5, 1.0, 2.0), (0.33, 1.0, 3.0), (0.25, 0.5, 1.0, 2.0, 4.0))
+RATIOS: tuple[tuple[float, ...], ...] = ((0.5, 1.0, 2.0), (0.33, 1.0, 3.0), (0.25, 0.5, 1.0, 2.0, 4.0))
 WORTH = 0.03  # more of the objects reached, for which more or other ratios are taken
 _MOST = 20_000  # objects that anchors are tried on
 _CANONICAL = 224 / 128  # canonical size over P4's anchor, as in the paper
@@ -123,6 +123,6 @@ def _picture_size(found: Overview) -> int:
 
 
 def _resized(found: Overview, min_size: int, max_size: int) -> np.ndarray:
-    new = np.array([resized_size(*size, min_size, max_size) for size in found.sizes], float)
+    new = np.array([resized_size(height, width, min_size, max_size) for height, width in found.sizes.tolist()])
     factor = (new / found.sizes)[found.pictures][:, ::-1]
     return found.boxes * np.concatenate([factor, factor], axis=1)

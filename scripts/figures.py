@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from experiments.report.content import macs_unit, verdicts
 from experiments.table.noise import SEEDS, noise
@@ -25,7 +26,7 @@ from experiments.table.task_curves import counted, percent
 from experiments.table.verdicts import Comparison, Contrast, compare_all
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/results.md")
+PAGES = ("README.md", "docs/results.md", "docs/retrain.md")
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}
 Ratios = tuple[float, ...]
@@ -107,6 +108,24 @@ def speed(path: Path, ratios: Ratios = ()) -> str:
     return _rows(["MACs asked", "MACs gone", "GMACs left", "M parameters", "file, MiB", "times as fast"], rows)
 
 
+def networks(path: Path, ratios: Ratios = ()) -> str:
+    """Networks trained and pruned on the same data, side by side; `path` is a pattern, of runs.csv of each sweep."""
+    rows: list[list[str]] = []
+    for file in sorted(ROOT.glob(str(path.relative_to(ROOT)))):
+        found, recipe = read(file.parent), yaml.safe_load((file.parent / "recipe.yaml").read_text(encoding="utf-8"))
+        heads, table = found.problem.heads, found.table
+        start = "ImageNet" if recipe["model"]["backbone_weights"] else "nothing"
+        dense = table.query("stage == 'dense'").iloc[0]
+        step = dense["train_seconds"] / recipe["training"]["steps"]
+        for name, row in (("dense", dense), ("pruned", table.query("stage == 'removed'").iloc[0])):
+            rows.append([
+                file.parent.name.split("_")[1], f"{recipe['model']['backbone']}, from {start}", name,
+                f"{row['macs'] / 1e9:.2f}", f"{row['params'] / 1e6:.1f}", f"{step:.2f}" if name == "dense" else "",
+                *(f"{row[column]:.3f}" for column in heads),
+            ])  # fmt: skip
+    return _rows(["data", "backbone", "", "GMACs", "M parameters", "s a step", *heads.values()], rows)
+
+
 def chance(path: Path, ratios: Ratios = ()) -> str:
     """The noise pilot's spreads."""
     pilot = read(path.parent)
@@ -159,6 +178,7 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "dense": dense,
     "benchmark": benchmark,
     "speed": speed,
+    "networks": networks,
     "noise": chance,
     "claims": claims,
     "brief": brief,

@@ -78,6 +78,7 @@ class MaskRCNNProblem(Problem):
         if weights not in (None, "imagenet"):
             fields["backbone_weights"] = str(find_weights(weights))
         fields["seed"] = seed
+        del fields["start"]
         try:
             return maskrcnn.MaskRCNNConfig(class_names=tuple(self.pictures.class_names), **fields)
         except ValueError as error:
@@ -86,7 +87,7 @@ class MaskRCNNProblem(Problem):
     def model(self, seed: int) -> maskrcnn.MaskRCNN:
         config = self.config(seed)
         try:
-            return maskrcnn.MaskRCNN(config, name="mask_rcnn")  # also where it is not the process's first
+            made = maskrcnn.MaskRCNN(config, name="mask_rcnn")  # also where it is not the process's first
         except (ValueError, OSError) as error:
             if config.backbone_weights is None:
                 raise
@@ -101,6 +102,25 @@ class MaskRCNNProblem(Problem):
                 f"the ImageNet weights cannot be downloaded ({error}). Go on with a network, or give their file, "
                 "--model.backbone_weights my.h5, or begin from nothing, --model.backbone_weights None"
             ) from None
+        if self.recipe.model.start is not None:
+            self._begin_from(find_weights(self.recipe.model.start), made)
+        return made
+
+    def _begin_from(self, path: Path, model: maskrcnn.MaskRCNN) -> None:
+        """Give a model the weights of a whole detector; of its classes too, where they are the same.
+
+        Raises:
+            UserError: the file cannot be read, or does not fit.
+        """
+        try:
+            if path.suffix == ".keras":
+                source = load(path)
+                same = source.config.class_names == model.config.class_names
+                maskrcnn.weights.load_keras(model, source, "load" if same else "skip")
+            else:
+                maskrcnn.weights.load_torchvision(model, path, classes="skip")
+        except ValueError as error:
+            raise UserError(f"model.start = {str(path)!r}: {error}") from None
 
     def uncompiled(self, model: Any) -> maskrcnn.MaskRCNN:
         return maskrcnn.MaskRCNN(model.config, network=model.network, name=model.name)

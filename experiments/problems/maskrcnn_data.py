@@ -157,6 +157,8 @@ class AnnotatedPictures:
         """A split's pictures of several places; `named` is the split that the settings name them for."""
         data = self._data
         images = getattr(data, f"{named}_images")
+        if data.classes is not None:
+            class_names = None  # all are read, of which those are taken
         found = []
         for place in places:
             known = self._in(place)
@@ -174,4 +176,5 @@ class AnnotatedPictures:
                     data.exif,
                 )
             )
-        return functools.reduce(operator.add, found)
+        whole = functools.reduce(operator.add, found)
+        return whole if data.classes is None else whole.of_classes(data.classes)

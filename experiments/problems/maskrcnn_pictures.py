@@ -76,6 +76,10 @@ class Pictures:
             limit = self._evaluation.limit
             if split != "train" and limit is not None:
                 found = found.subset(range(min(limit, len(found))))
+            most = self._data.train_pictures
+            if split == "train" and most is not None and most < len(found):
+                order = np.random.default_rng([self._data.split_seed, _CHOICE]).permutation(len(found))
+                found = found.subset(sorted(order[:most].tolist()))
             self._splits[split] = found
         return self._splits[split]
 

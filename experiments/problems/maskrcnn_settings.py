@@ -53,6 +53,10 @@ class DataSettings(Settings):
     split_by: str | None = None
     """what stays together when they are: parent, the pictures of a folder; or a regular expression, the pictures in
     whose names it finds the same. Copies that Roboflow made of one picture always stay together."""
+    classes: tuple[str, ...] | None = None
+    """only these, in this order; objects of others become background; all if not given."""
+    train_pictures: Count | None = None
+    """so many of the pictures to train on, which split_seed chooses; all if not given."""
     train_images: str | None = None
     """coco, cvat: folder of the pictures; looked for beside the file if not given."""
     tune_images: str | None = None
@@ -118,11 +122,15 @@ def _network_fields() -> type[Settings]:
 
 
 class ModelSettings(_network_fields()):  # type: ignore[misc]  # a base made at import
-    """The network: the fields of maskrcnn.MaskRCNNConfig.
+    """The network: the fields of maskrcnn.MaskRCNNConfig, and the weights that all of it begins with.
 
     Relative paths of weights are tried in the working directory, $TASKPRUNE_WEIGHTS, weights/ beside $TASKPRUNE_DATA,
     and ../shared/weights.
     """
+
+    start: str | None = None
+    """a whole detector to begin from: a saved model (.keras), or torchvision's (.pth, .safetensors); of other classes
+    too, whose layers are then drawn anew."""
 
     def changed(self) -> dict[str, Any]:
         """The settings that are not the default; of batch norm, whether it trains.

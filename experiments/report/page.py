@@ -6,10 +6,7 @@ It shows settings, machines, verdicts, plots, every run and the failures; the pl
 from __future__ import annotations
 
 import base64
-import importlib.resources
 from pathlib import Path
-
-import jinja2
 
 from experiments.plots.draw import drawings
 from experiments.plots.elements.drawn import Options
@@ -26,6 +23,7 @@ from experiments.report.content import (
     table_cells,
     verdicts,
 )
+from experiments.report.templates import rendered
 from experiments.runs.run_folder import write_text
 from experiments.table.sweep_data import Sweep, read
 
@@ -71,6 +69,4 @@ def render(sweep: Sweep, options: Options) -> str:
         "machines": machines(sweep),
         "columns": meanings(sweep),
     }
-    template = importlib.resources.files("experiments.report").joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(template).render(**page, contents=contents(page))
+    return rendered("report.html.j2", **page, contents=contents(page))

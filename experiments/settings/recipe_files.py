@@ -170,7 +170,7 @@ def typed(content: Content, kind: Any) -> Content:
             found[key] = typed(value, annotation)
         elif isinstance(value, list):
             values = [one if _holds_text(annotation) else yaml.safe_load(one) for one in value]
-            values = [None if one == "None" else one for one in values]
+            values = [None if one in ("None", "null", "~") else one for one in values]
             single = len(values) == 1 and not (isinstance(values[0], str) and _is_list(annotation))
             found[key] = values[0] if single else values
         else:

@@ -103,6 +103,31 @@ class Dataset(Sequence[Sample]):
         keys = range(self._count) if by is None else [key_of(self.entry(i).name, by) for i in range(self._count)]
         return tuple(self.subset(rows) for rows in assign(list(keys), parts, seed, self.name))
 
+    def of_classes(self, class_names: Sequence[str]) -> Dataset:
+        """The same pictures with the objects of these classes only, labelled in this order.
+
+        Objects of other classes become background, and so do pictures without one of these.
+
+        Raises:
+            DataError: a class is not there.
+        """
+        missing = [name for name in class_names if name not in self.class_names]
+        if missing or not class_names:
+            raise DataError(
+                f"{self.name}: has no class {', '.join(map(repr, missing)) or 'at all in an empty list'}; there are "
+                f"{', '.join(self.class_names)}.",
+                "unknown category",
+            )
+        label = np.zeros(len(self.class_names) + 1, np.int32)
+        for new, name in enumerate(class_names, 1):
+            label[self.class_names.index(name) + 1] = new
+
+        def read(index: int) -> Sample:
+            return self._read(index).relabelled(label)
+
+        ids = [self.category_ids[self.class_names.index(name)] for name in class_names]
+        return Dataset(f"{self.name} of {len(ids)} classes", class_names, self._count, read, self.dropped, None, ids)
+
     def __add__(self, other: Dataset) -> Dataset:
         """This dataset's samples, then the other's; classes are matched by name, and new ones appended."""
         if not isinstance(other, Dataset):
@@ -118,7 +143,7 @@ class Dataset(Sequence[Sample]):
             if index < self._count:
                 return self._read(index)
             sample = other._read(index - self._count)
-            return replace(sample, labels=label[sample.labels])
+            return sample.relabelled(label)
 
         known = self._entries is not None and other._entries is not None
         return Dataset(

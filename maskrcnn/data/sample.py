@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,6 +114,15 @@ class Sample:
         return cls(
             pixels, mask_boxes(bitmaps), labels.astype(np.int32), bitmaps, crowds, areas, image_id, name
         )
+
+    def relabelled(self, label: np.ndarray) -> Sample:
+        """With `label[old]` as the label of each object; objects whose new label is 0 are left out."""
+        new = label[self.labels]
+        kept = new > 0
+        if kept.all():
+            return replace(self, labels=new)
+        objects = {name: getattr(self, name)[kept] for name in ("boxes", "masks", "crowd", "areas")}
+        return replace(self, labels=new[kept], **objects)
 
     @property
     def entry(self) -> Entry:

@@ -68,3 +68,21 @@ def test_cache_is_bounded():
     for _ in range(2):
         list(dataset)
     assert read == [0, 1, 2, 3, 4, 2, 3, 4]
+
+
+def test_only_some_classes_are_kept_and_numbered_anew():
+    data = shapes(6, 64, seed=3)
+    last, first = data.class_names[2], data.class_names[0]
+    few = data.of_classes([last, first])
+    assert few.class_names == (last, first) and few.category_ids == (3, 1) and len(few) == 6
+    seen = 0
+    for old, new in zip(data, few, strict=True):
+        kept = [i for i, label in enumerate(old.labels) if label in (1, 3)]
+        assert new.labels.tolist() == [{3: 1, 1: 2}[int(old.labels[i])] for i in kept]
+        np.testing.assert_array_equal(new.masks, old.masks[kept])
+        np.testing.assert_array_equal(new.boxes, old.boxes[kept])
+        assert len(new.crowd) == len(new.areas) == len(kept)
+        seen += len(old.labels) - len(kept)
+    assert seen
+    with pytest.raises(DataError, match=r"no class 'panda'; there are"):
+        data.of_classes(["panda"])

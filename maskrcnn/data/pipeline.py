@@ -114,5 +114,5 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     return rng.permutation(count)
 
 
-_TYPES = [tf.uint8, tf.int32, tf.float32, tf.int32, tf.uint8, tf.bool, tf.float32]
-_STATIC = [(None, None, 3), (2,), (None, 4), (None,), (None, None, None), (None,)]
+_TYPES = [tf.uint8, tf.int32, tf.float32, tf.int32, tf.uint8, tf.int32, tf.bool, tf.float32]
+_STATIC = [(None, None, 3), (2,), (None, 4), (None,), (None,), (None, 4), (None,)]

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
 
+from maskrcnn.data.sample import Sample
 from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
-from maskrcnn.evaluation.probe import ProbeSet, image_probes
+from maskrcnn.evaluation.probe import ImageProbes, ProbeSet, image_probes
 
+T = TypeVar("T")
+
+_AHEAD = 1  # batches that are read while the model works: one is always ready, and memory stays small
 _PATIENCE_S = 3.0  # a pass that ends sooner shows no bar
 
 
@@ -81,33 +89,58 @@ def evaluate_in_detail(
         )
     most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
     evaluator = Evaluator(names, probe_seed if probes is None else probes.seed, most)
-    starts = range(0, count, batch_size)
-    for start in _with_bar(starts, progress):
+
+    def read(start: int) -> tuple[list[Sample], list[ImageProbes]]:
         batch = range(start, min(start + batch_size, count))
         samples = [dataset[i] for i in batch]
+        for sample in samples:
+            sample.masks  # noqa: B018  # drawn here, while the model works
         asked = [
             image_probes(s, probe_seed, i) if probes is None else probes[i]
             for i, s in zip(batch, samples, strict=True)
         ]
-        answers = model.measure(
-            [s.image for s in samples], [p.boxes for p in asked], [p.mask_boxes for p in asked]
-        )
-        if len(answers) != len(samples):
-            raise ValueError(f"model.measure answered for {len(answers)} of {len(samples)} pictures.")
-        for sample, probe, answer in zip(samples, asked, answers, strict=True):
-            evaluator.add(sample, probe, answer)
+        return samples, asked
+
+    starts = range(0, count, batch_size)
+    with closing(_ahead(read, starts)) as batches:
+        for samples, asked in _with_bar(batches, len(starts), progress):
+            answers = model.measure(
+                [s.image for s in samples], [p.boxes for p in asked], [p.mask_boxes for p in asked]
+            )
+            if len(answers) != len(samples):
+                raise ValueError(f"model.measure answered for {len(answers)} of {len(samples)} pictures.")
+            for sample, probe, answer in zip(samples, asked, answers, strict=True):
+                evaluator.add(sample, probe, answer)
     return evaluator.result(tide=tide)
 
 
-def _with_bar(items: Sequence[int], show: bool) -> Iterator[int]:
-    """The items, with a progress bar once a pass has lasted a few seconds."""
+def _ahead(read: Callable[[int], T], starts: Sequence[int]) -> Generator[T, None, None]:
+    """read(start) for each start, in order, read in a thread while the caller works on those before.
+
+    At most `_AHEAD` wait beside the one in use. What `read` raises is raised when its turn has come.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="evaluation")
+    try:
+        waiting: deque[Future[T]] = deque()
+        for start in starts:
+            waiting.append(pool.submit(read, start))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _with_bar(items: Iterable[T], count: int, show: bool) -> Iterator[T]:
+    """The `count` items, with a progress bar once a pass has lasted a few seconds."""
     if not show:
         yield from items
         return
     from rich.progress import Progress
 
     bar = Progress(transient=True)
-    task = bar.add_task("evaluating", total=len(items))
+    task = bar.add_task("evaluating", total=count)
     began, shown = time.monotonic(), False
     try:
         for item in items:

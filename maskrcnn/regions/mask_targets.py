@@ -33,8 +33,13 @@ def mask_targets(batch, rois, picture, matched, size: int, config, static_shapes
     elif ratio:
         found = _by_samples(pixels, windows, rois, size, ratio, aligned)
     else:
+
+        def adaptive(one):
+            roi, *window = (value[None] for value in one)
+            return _adaptive(pixels, _Windows(*window, windows.padded), roi, size, aligned)
+
         found = tf.map_fn(
-            lambda one: _adaptive(pixels, _Windows(*(value[None] for value in one[1:]), windows.padded), one[0], size, aligned),
+            adaptive,
             (rois, *windows[:-1]),
             fn_output_signature=tf.TensorSpec((size, size), tf.float32),
         )
@@ -149,16 +154,16 @@ def _by_samples(pixels, windows, rois, size, ratio, aligned):
     return pool(samples[..., None], size, ratio)[..., 0]
 
 
-def _adaptive(pixels, window, roi, size, aligned):
-    """RoIAlign of one region with ceil(side / size) samples a bin along each axis: (size, size)."""
-    width, height = box_ops.sides(roi)
+def _adaptive(pixels, windows, roi, size, aligned):
+    """RoIAlign of one region (1, 4) with ceil(side / size) samples a bin along each axis: (size, size)."""
+    width, height = box_ops.sides(roi[0])
     if not aligned:
         width, height = tf.maximum(width, 1.0), tf.maximum(height, 1.0)
     ratios = [tf.maximum(tf.cast(tf.math.ceil(side / size), tf.int32), 1) for side in (height, width)]
-    y, x = _samples(window, roi[None], [size * ratio for ratio in ratios], aligned)
+    y, x = _samples(windows, roi, [size * ratio for ratio in ratios], aligned)
     (upper, lower, down), (left, far, right) = y, x
     begin, end = tf.reduce_min(upper.position), tf.reduce_max(lower.position) + 1  # rows of the window that are read
-    start, across = window.start[0], tf.maximum(window.sides[0, 1], 1)  # of an empty window a pixel is read and not used
+    start, across = windows.start[0], tf.maximum(windows.sides[0, 1], 1)  # of an empty window a pixel is read and not used
     cells = tf.reshape(pixels[start + begin * across : start + end * across], (-1, across))
     near, beyond = (
         tf.cast(tf.gather(cells, column.position[0], axis=1), tf.float32) * column.inside for column in (left, far)

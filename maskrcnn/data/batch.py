@@ -29,8 +29,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from .dataset import Sample
 from .cut_masks import CutMasks
+from .dataset import Sample
 from .resize import resize_boxes, resized_size
 
 SHAPES = {
@@ -149,4 +149,5 @@ def whole_masks(batch: Mapping[str, Any]) -> np.ndarray:
         return np.asarray(batch["masks"], np.uint8)
     size = tuple(np.shape(batch["image"])[1:3])
     rows = zip(np.asarray(batch["mask_windows"]), np.asarray(batch["masks"]), strict=True)
-    return np.stack([CutMasks.from_pixels(size, windows, row.view(bool)).whole() for windows, row in rows]).view(np.uint8)
+    cut = (CutMasks.from_pixels(size, windows, row.view(bool)) for windows, row in rows)
+    return np.stack([masks.whole() for masks in cut]).view(np.uint8)

@@ -41,7 +41,7 @@ class CutMasks:
         """Masks given as (x0, y0, part), the corner of a part (h, w) bool, which is cut to its pixels."""
         windows, parts = [], []
         for x0, y0, part in found:
-            rows, columns = part.any(axis=1), part.any(axis=0)
+            rows, columns = np.asarray(part.any(axis=1)), np.asarray(part.any(axis=0))
             if not rows.any():
                 windows.append((0, 0, 0, 0))
                 parts.append(np.zeros((0, 0), bool))

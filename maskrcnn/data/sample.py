@@ -125,7 +125,7 @@ class Sample:
 
     def changed(self, masks: CutMasks, **fields: Any) -> Sample:
         """The sample with these masks, cut, and other fields."""
-        return replace(self, masks=masks, **fields)
+        return replace(self, masks=masks, **fields)  # type: ignore[arg-type]  # made whole when asked for
 
     @property
     def entry(self) -> Entry:

@@ -162,8 +162,10 @@ def _adaptive(pixels, windows, roi, size, aligned):
     ratios = [tf.maximum(tf.cast(tf.math.ceil(side / size), tf.int32), 1) for side in (height, width)]
     y, x = _samples(windows, roi, [size * ratio for ratio in ratios], aligned)
     (upper, lower, down), (left, far, right) = y, x
-    begin, end = tf.reduce_min(upper.position), tf.reduce_max(lower.position) + 1  # rows of the window that are read
-    start, across = windows.start[0], tf.maximum(windows.sides[0, 1], 1)  # of an empty window a pixel is read and not used
+    # Only the window's rows that are read.
+    begin, end = tf.reduce_min(upper.position), tf.reduce_max(lower.position) + 1
+    # Of an empty window a pixel is read and not used.
+    start, across = windows.start[0], tf.maximum(windows.sides[0, 1], 1)
     cells = tf.reshape(pixels[start + begin * across : start + end * across], (-1, across))
     near, beyond = (
         tf.cast(tf.gather(cells, column.position[0], axis=1), tf.float32) * column.inside for column in (left, far)

@@ -16,7 +16,8 @@ def test_mask_of_an_object_seen_through_its_own_box(ratio, cut):
     masks[0, 1, 16:32, 8:24] = 0  # all but the first quarter
     config = MaskRCNNConfig(class_names=("a",), mask_target_sampling_ratio=ratio)
     rois = tf.constant([[8, 16, 40, 48]], tf.float32)
-    found = mask_targets(batch_of(masks, np.float32([[64, 64]]), cut), rois, tf.constant([0]), tf.constant([1]), 4, config)
+    batch = batch_of(masks, np.float32([[64, 64]]), cut)
+    found = mask_targets(batch, rois, tf.constant([0]), tf.constant([1]), 4, config)
     wanted = np.ones((4, 4))
     wanted[:2, :2] = 0
     np.testing.assert_array_equal(found[0], wanted)
@@ -28,7 +29,8 @@ def test_beyond_the_picture_the_edge_is_repeated(cut):
     masks[:, :, :20, :20] = 1  # the picture is 20 px, the rest is padding
     config = MaskRCNNConfig(class_names=("a",), mask_target_binary=False, roi_aligned=False)
     rois = tf.constant([[10, 10, 20, 20]], tf.float32)
-    found = mask_targets(batch_of(masks, np.float32([[20, 20]]), cut), rois, tf.constant([0]), tf.constant([0]), 28, config)
+    batch = batch_of(masks, np.float32([[20, 20]]), cut)
+    found = mask_targets(batch, rois, tf.constant([0]), tf.constant([0]), 28, config)
     np.testing.assert_allclose(found, 1.0)
 
 

@@ -53,7 +53,8 @@ def load_coco(
         raise DataError(
             f"{path}: not a COCO instances file; expected an object with the lists {', '.join(_LISTS)}."
         )
-    reader = _Reader(path, folder, strict, exif, Categories(content, class_names, path))
+    checks = Checks(strict)
+    reader = _Reader(path, folder, exif, Categories(content, class_names, path, checks), checks)
     for entry in content["images"]:
         reader.add_picture(entry)
     for position, entry in enumerate(content["annotations"]):
@@ -67,9 +68,9 @@ def load_coco(
 class _Reader:
     """The pictures and annotations read so far."""
 
-    def __init__(self, path: Path, folder: Path, strict: bool, exif: Exif, categories: Categories) -> None:
+    def __init__(self, path: Path, folder: Path, exif: Exif, categories: Categories, checks: Checks) -> None:
         self.path, self.folder, self.exif, self.categories = path, folder, exif, categories
-        self.checks = Checks(strict)
+        self.checks = checks
         self.pictures: dict[int | str, Picture] = {}
         self._met: dict[int | str, None] = {}  # ids of pictures, also of those left out
         self._taken: set[int | str] = set()  # ids of annotations

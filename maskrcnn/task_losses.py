@@ -86,8 +86,6 @@ def _mask(forward, batch):
     shares = tf.concat([tf.boolean_mask(_shares(valid), valid), [0.0]], axis=0)
     boxes, picture, matched = tf.gather_nd(batch["boxes"], where), where[:, 0], where[:, 1]
     logits = of_class(forward.segment(boxes, picture), tf.gather_nd(batch["labels"], where))
-    targets = mask_targets(
-        batch["masks"], batch["image_size"], boxes, picture, matched, logits.shape[1], forward.config
-    )
+    targets = mask_targets(batch, boxes, picture, matched, logits.shape[1], forward.config)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
     return _mean(tf.reduce_mean(entropy, axis=(1, 2)), shares)

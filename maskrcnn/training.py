@@ -65,8 +65,6 @@ def _mask_answers(forward, batch, rois):
     logits = of_class(forward.segment(boxes, picture), tf.gather_nd(rois["labels"], where))
     matched = tf.gather_nd(rois["matched"], where)
     size = logits.shape[1]
-    targets = mask_targets(
-        batch["masks"], batch["image_size"], boxes, picture, matched, size, forward.config, forward.static_shapes
-    )
+    targets = mask_targets(batch, boxes, picture, matched, size, forward.config, forward.static_shapes)
     weights = tf.cast(tf.gather_nd(positive, where), tf.float32)
     return {"logits": logits, "targets": targets, "weights": weights}

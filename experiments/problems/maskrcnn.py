@@ -160,8 +160,8 @@ class MaskRCNNProblem(Problem):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", maskrcnn.data.DataWarning)  # `check` has said it
             return evaluate(
-                model,
-                self._reporting(self.pictures[split]),
+                _Reporting(model, self.examples(split), self._progress),
+                self.pictures[split],
                 batch_size=self.recipe.evaluation.batch_size,
                 progress=False,
                 probes=self.pictures.probes(split),
@@ -175,14 +175,6 @@ class MaskRCNNProblem(Problem):
             probes=self.pictures.probes(split),
         )
         return {"measures": found.measures, "per_class": found.per_class}
-
-    def _reporting(self, pictures: maskrcnn.data.Dataset) -> maskrcnn.data.Dataset:
-        def read(index: int) -> maskrcnn.data.Sample:
-            if index:  # the time since the last report belongs to the picture before
-                self._progress(1, f"{index}/{len(pictures)}")
-            return pictures[index]
-
-        return maskrcnn.data.Dataset(pictures.name, pictures.class_names, len(pictures), read)
 
     def floors(self, split: str) -> Mapping[str, Mapping[str, float]]:
         return floors(self.pictures[split], self.pictures.probes(split))
@@ -256,6 +248,25 @@ class MaskRCNNProblem(Problem):
             seen = {"truth": truth} | {title: model.detect(sample.image, _SCORE) for title, model in models.items()}
             rows.append([(title, np.asarray(draw_detections(canvas, found, names))) for title, found in seen.items()])
         return rows
+
+
+class _Reporting:
+    """A model that says how far its evaluation is: pictures are read before their turn, and in another thread.
+
+    The time since the last report belongs to the pictures that it was asked for before.
+    """
+
+    def __init__(self, model: keras.Model, total: int, progress: Callable[[int, str], None]) -> None:
+        self.config, self._model = model.config, model
+        self._total, self._progress = total, progress
+        self._asked = self._told = 0
+
+    def measure(self, images: list, boxes: list, mask_boxes: list) -> list:
+        if self._asked > self._told:
+            self._progress(self._asked - self._told, f"{self._asked}/{self._total}")
+            self._told = self._asked
+        self._asked += len(images)
+        return self._model.measure(images, boxes, mask_boxes)
 
 
 def load(path: str | Path) -> maskrcnn.MaskRCNN:

@@ -1,6 +1,7 @@
 """Pictures with instance masks: sources, augmentation and the training pipeline."""
 
 from .augment import Augmentation
+from .batch import whole_masks
 from .dataset import DataError, Dataset, DataWarning, Entry, Sample
 from .formats.coco import load_coco
 from .formats.coco_results import coco_results, write_coco_results
@@ -41,5 +42,6 @@ __all__ = [
     "read_picture",
     "resized_size",
     "shapes",
+    "whole_masks",
     "write_coco_results",
 ]

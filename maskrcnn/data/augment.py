@@ -11,7 +11,7 @@ of workers cannot change them and a resumed run repeats them. Two halves use the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import keras
@@ -19,7 +19,6 @@ import numpy as np
 import tensorflow as tf
 
 from .dataset import Sample
-from .geometry import mask_boxes
 
 _CROP_TRIES = 5
 
@@ -119,7 +118,7 @@ def flipped(sample: Sample) -> Sample:
     width = sample.image.shape[1]
     boxes = sample.boxes.copy()
     boxes[:, 0::2] = width - boxes[:, 2::-2]
-    return replace(sample, image=sample.image[:, ::-1], boxes=boxes, masks=sample.masks[:, :, ::-1])
+    return sample.changed(sample.cut_masks.flipped(), image=sample.image[:, ::-1], boxes=boxes)
 
 
 def turned(sample: Sample, turns: int) -> Sample:
@@ -128,8 +127,7 @@ def turned(sample: Sample, turns: int) -> Sample:
     for turn in range(turns % 4):
         width = sample.image.shape[1 - turn % 2]
         boxes = np.stack([boxes[:, 1], width - boxes[:, 2], boxes[:, 3], width - boxes[:, 0]], axis=1)
-    image, masks = np.rot90(sample.image, turns), np.rot90(sample.masks, turns, axes=(1, 2))
-    return replace(sample, image=image, boxes=boxes, masks=masks)
+    return sample.changed(sample.cut_masks.turned(turns), image=np.rot90(sample.image, turns), boxes=boxes)
 
 
 def cropped(sample: Sample, window: tuple[int, int, int, int], least_visible: float = 0.3) -> Sample:
@@ -140,19 +138,19 @@ def cropped(sample: Sample, window: tuple[int, int, int, int], least_visible: fl
     the masks.
     """
     y0, x0, y1, x1 = window
-    masks = sample.masks[:, y0:y1, x0:x1]
-    full, left = sample.masks.sum(axis=(1, 2)), masks.sum(axis=(1, 2))
+    whole = sample.cut_masks
+    masks = whole.cropped(window)
+    full, left = whole.areas(), masks.areas()
     kept = (left > 0) & (left >= least_visible * full)
-    masks, cut = masks[kept], (left < full)[kept]
+    masks, cut = masks.take(kept), (left < full)[kept]
     moved = sample.boxes[kept] - np.array([x0, y0, x0, y0], np.float32)
     moved = np.clip(moved, 0, np.array([x1 - x0, y1 - y0] * 2, np.float32))
-    boxes = np.where(cut[:, None], mask_boxes(masks), moved).astype(np.float32)
-    return replace(
-        sample,
+    boxes = np.where(cut[:, None], masks.windows, moved).astype(np.float32)
+    return sample.changed(
+        masks,
         image=sample.image[y0:y1, x0:x1],
         boxes=boxes,
         labels=sample.labels[kept],
-        masks=masks,
         crowd=sample.crowd[kept],
         areas=sample.areas[kept] * left[kept] / np.maximum(full[kept], 1),
     )

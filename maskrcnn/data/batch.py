@@ -6,31 +6,45 @@
 | image_size | (B, 2) | float32 | (height, width) of the resized picture without its padding, px |
 | boxes | (B, G, 4) | float32 | (x0, y0, x1, y1) px of the resized picture; 0 for padding |
 | labels | (B, G) | int32 | 1-based positions in `class_names`; 0 for padding |
-| masks | (B, G, H, W) | uint8 | 0 or 1, the size of `image` |
+| masks | (B, L) | uint8 | 0 or 1: each mask's pixels inside its window, row by row, one object's after another |
+| mask_windows | (B, G, 4) | int32 | (x0, y0, x1, y1) px of the resized picture, each mask's extent; 0 for padding |
 | crowd | (B, G) | bool | the annotation covers a group |
 
 H and W are the batch's largest, multiples of `config.size_divisor`; G is its largest number of objects, at
 least 1 and at most `config.max_instances` (the objects with the largest boxes are kept, in their order).
+
+Outside its window a mask is 0. An object's pixels begin where those of the objects before it end, so that their
+windows' areas sum up to that; what is left of L is 0. L is a power of two and at least 65536: a step that is compiled
+for shapes meets few of them. `whole_masks` gives masks back whole.
+
+Masks may also come whole, (B, G, H, W) uint8 of the size of `image`, and then without `mask_windows`, wherever a batch
+is taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from .cut_masks import CutMasks
 from .dataset import Sample
-from .resize import resize_boxes, resize_masks, resized_size
+from .resize import resize_boxes, resized_size
 
 SHAPES = {
     "image": (None, None, 3),
     "image_size": (2,),
     "boxes": (None, 4),
     "labels": (None,),
-    "masks": (None, None, None),
+    "masks": (None,),
+    "mask_windows": (None, 4),
     "crowd": (None,),
 }
+
+
+_LEAST_LENGTH = 65536  # of L: four masks of 128 x 128 px
 
 
 class Example(NamedTuple):
@@ -40,7 +54,8 @@ class Example(NamedTuple):
     size: np.ndarray  # (2,) int32, (height, width) to resize it to
     boxes: np.ndarray  # (N, 4) float32, px of `size`
     labels: np.ndarray  # (N,) int32
-    masks: np.ndarray  # (N, *size) uint8
+    masks: np.ndarray  # (L,) uint8
+    mask_windows: np.ndarray  # (N, 4) int32, px of `size`
     crowd: np.ndarray  # (N,) bool
 
 
@@ -57,7 +72,7 @@ def example(sample: Sample, config: Any, shrink: float = 1.0) -> Example:
     if shrink != 1.0:
         new = max(1, int(new[0] * shrink)), max(1, int(new[1] * shrink))
     kept = _largest(sample.boxes, config.max_instances)
-    masks = sample.masks if kept is None else sample.masks[kept]
+    masks = (sample.cut_masks if kept is None else sample.cut_masks.take(kept)).resized(new)
     boxes, labels, crowd = (
         a if kept is None else a[kept] for a in (sample.boxes, sample.labels, sample.crowd)
     )
@@ -66,9 +81,16 @@ def example(sample: Sample, config: Any, shrink: float = 1.0) -> Example:
         np.array(new, np.int32),
         resize_boxes(boxes, old, new),
         labels.astype(np.int32),
-        np.ascontiguousarray(resize_masks(masks, new)).view(np.uint8),
+        _filled_up(masks.pixels()),
+        masks.windows,
         crowd,
     )
+
+
+def _filled_up(pixels: np.ndarray) -> np.ndarray:
+    """(L,) uint8: the pixels (n,) bool and zeros behind them."""
+    length = max(_LEAST_LENGTH, 1 << max(0, len(pixels) - 1).bit_length())
+    return np.concatenate([pixels.view(np.uint8), np.zeros(length - len(pixels), np.uint8)])
 
 
 def _largest(boxes: np.ndarray, most: int) -> np.ndarray | None:
@@ -95,6 +117,37 @@ def padded(image: tf.Tensor, parts: Example, divisor: int) -> dict[str, tf.Tenso
         "image_size": tf.cast(parts.size, tf.float32),
         "boxes": tf.pad(parts.boxes, [[0, slots], [0, 0]]),
         "labels": tf.pad(parts.labels, [[0, slots]]),
-        "masks": tf.pad(parts.masks, [[0, slots], [0, below], [0, right]]),
+        "masks": parts.masks,
+        "mask_windows": tf.pad(parts.mask_windows, [[0, slots], [0, 0]]),
         "crowd": tf.pad(parts.crowd, [[0, slots]]),
     }
+
+
+def mask_pixels(batch: Mapping[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
+    """The masks of a batch as `masks` (B, L) and `mask_windows` (B, G, 4), also where they came whole.
+
+    Whole masks are windows of the whole picture, with its padding.
+    """
+    masks = tf.convert_to_tensor(batch["masks"])
+    if masks.shape.rank != 4 and "mask_windows" in batch:
+        return masks, tf.cast(batch["mask_windows"], tf.int32)
+    shape = tf.shape(masks)
+    windows = tf.stack([0, 0, shape[3], shape[2]]) + tf.zeros((shape[0], shape[1], 1), tf.int32)
+    return tf.reshape(masks, (shape[0], -1)), windows
+
+
+def whole_masks(batch: Mapping[str, Any]) -> np.ndarray:
+    """The masks of a training batch, whole: to draw them, or to check them.
+
+    Args:
+        batch: a training batch, of tensors or arrays.
+
+    Returns:
+        (B, G, H, W) uint8, 0 or 1, the size of the batch's `image`.
+    """
+    if np.ndim(batch["masks"]) == 4:
+        return np.asarray(batch["masks"], np.uint8)
+    size = tuple(np.shape(batch["image"])[1:3])
+    rows = zip(np.asarray(batch["mask_windows"]), np.asarray(batch["masks"]), strict=True)
+    cut = (CutMasks.from_pixels(size, windows, row.view(bool)) for windows, row in rows)
+    return np.stack([masks.whole() for masks in cut]).view(np.uint8)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
+from .cut_masks import CutMasks
 from .partition import Key, assign, key_of
 from .sample import DataError, DataWarning, Entry, Sample
 
@@ -160,7 +160,7 @@ class Dataset(Sequence[Sample]):
         """The same dataset, keeping the first samples that are read, up to `max_bytes`.
 
         What does not fit is read again each time: with a shuffled order, keeping what came first hits more
-        often than replacing. Masks are kept as bits.
+        often than replacing. Masks are kept as bits, within their windows.
         """
         return self._like(self.name, self._count, _Cache(self._read, max_bytes), self._entries)
 
@@ -211,22 +211,23 @@ class _Cache:
     def __init__(self, read: Callable[[int], Sample], max_bytes: int) -> None:
         self._read = read
         self._free = max_bytes
-        self._kept: dict[int, tuple[Sample, np.ndarray]] = {}
+        self._kept: dict[int, tuple[Sample, np.ndarray, np.ndarray]] = {}
         self._lock = threading.Lock()  # tf.data reads from several threads
 
     def __call__(self, index: int) -> Sample:
         kept = self._kept.get(index)
         if kept is not None:
-            sample, bits = kept
+            sample, windows, bits = kept
             height, width = sample.image.shape[:2]
-            masks = np.unpackbits(bits, axis=-1, count=width).view(bool)
-            return replace(sample, masks=masks.reshape(-1, height, width))
+            pixels = np.unpackbits(bits).view(bool)
+            return sample.changed(CutMasks.from_pixels((height, width), windows, pixels))
         sample = self._read(index)
-        bits = np.packbits(sample.masks, axis=-1)
-        size = sample.image.nbytes + bits.nbytes + sample.boxes.nbytes + 1024
+        masks = sample.cut_masks
+        bits = np.packbits(masks.pixels())
+        size = sample.image.nbytes + bits.nbytes + masks.windows.nbytes + sample.boxes.nbytes + 1024
         with self._lock:
             if index not in self._kept and size <= self._free:
                 self._free -= size
                 sample.image.flags.writeable = False  # shared by every later reader
-                self._kept[index] = (replace(sample, masks=np.zeros((0, 0, 0), bool)), bits)
+                self._kept[index] = (sample.changed(masks.take(np.zeros(0, int))), masks.windows, bits)
         return sample

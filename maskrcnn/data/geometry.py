@@ -26,12 +26,3 @@ def mask_boxes(masks: np.ndarray) -> np.ndarray:
     boxes[:, 3] = height - rows[:, ::-1].argmax(axis=1)
     boxes[~some] = 0
     return boxes
-
-
-def box_iou(one: np.ndarray, many: np.ndarray) -> np.ndarray:
-    """IoU of one box (4,) with boxes (N, 4), xyxy; (N,) float64."""
-    one, many = np.asarray(one, np.float64), np.asarray(many, np.float64).reshape(-1, 4)
-    low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    areas = np.prod(many[:, 2:] - many[:, :2], axis=1) + np.prod(one[2:] - one[:2])
-    return shared / np.maximum(areas - shared, 1e-9)

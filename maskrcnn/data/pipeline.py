@@ -1,8 +1,8 @@
 """From a `Dataset` to training batches, with bounded memory and no hidden randomness.
 
 The order of an epoch is a permutation made from (seed, epoch); each picture's augmentation comes from (seed,
-epoch, index). Pictures are read in a few parallel calls whose order is kept, and at most two finished batches
-wait.
+epoch, index). Pictures are read in as many parallel calls as there are cores, whose order is kept, and at most two
+finished batches wait: memory is bounded by these and by a picture for each core.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def batches(
         return tf.data.Dataset.from_tensor_slices(rows)
 
     count = len(dataset) // batch_size if training else -(-len(dataset) // batch_size)
-    calls = max(1, min(4, os.cpu_count() or 1))
+    calls = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     data = tf.data.Dataset.range(1).flat_map(one_pass)
     data = data.map(prepare, num_parallel_calls=calls, deterministic=True)
     data = data.padded_batch(batch_size, padded_shapes=SHAPES, drop_remainder=training)
@@ -114,5 +114,5 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     return rng.permutation(count)
 
 
-_TYPES = [tf.uint8, tf.int32, tf.float32, tf.int32, tf.uint8, tf.bool, tf.float32]
-_STATIC = [(None, None, 3), (2,), (None, 4), (None,), (None, None, None), (None,)]
+_TYPES = [tf.uint8, tf.int32, tf.float32, tf.int32, tf.uint8, tf.int32, tf.bool, tf.float32]
+_STATIC = [(None, None, 3), (2,), (None, 4), (None,), (None,), (None, 4), (None,)]

@@ -1,4 +1,4 @@
-"""Sizes, boxes and masks of a picture that is resized; torchvision's arithmetic."""
+"""Sizes, boxes and pixels of a picture that is resized; torchvision's arithmetic."""
 
 from __future__ import annotations
 
@@ -36,11 +36,3 @@ def nearest_index(old: int, new: int) -> np.ndarray:
     """
     scale = np.float32(old) / np.float32(new)
     return np.minimum(np.floor(np.arange(new, dtype=np.float32) * scale).astype(np.int64), old - 1)
-
-
-def resize_masks(masks: np.ndarray, new: tuple[int, int]) -> np.ndarray:
-    """Masks (N, H, W) of any dtype at `new` (height, width), by `nearest_index`."""
-    height, width = masks.shape[1:]
-    if (height, width) == tuple(new):
-        return masks
-    return masks[:, nearest_index(height, new[0])][:, :, nearest_index(width, new[1])]

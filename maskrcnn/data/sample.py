@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .cut_masks import CutMasks
 from .geometry import mask_boxes
 
 
@@ -43,7 +44,8 @@ class Sample:
         image: (H, W, 3) uint8, RGB.
         boxes: (N, 4) float32, (x0, y0, x1, y1) px; the right and bottom edges are exclusive.
         labels: (N,) int32, 1-based positions in the dataset's `class_names`.
-        masks: (N, H, W) bool, the visible pixels of each object.
+        masks: (N, H, W) bool, the visible pixels of each object. Sources may hold them cut (`cut_masks`); then they are
+            made whole when first asked for.
         crowd: (N,) bool, True where the annotation covers a group.
         areas: (N,) float64, the source's own area where it states one, else the mask's pixels.
         image_id: the source's id.
@@ -119,15 +121,41 @@ class Sample:
         """With `label[old]` as the label of each object; objects whose new label is 0 are left out."""
         new = label[self.labels]
         kept = new > 0
-        if kept.all():
-            return replace(self, labels=new)
-        objects = {name: getattr(self, name)[kept] for name in ("boxes", "masks", "crowd", "areas")}
-        return replace(self, labels=new[kept], **objects)
+        objects = {name: getattr(self, name)[kept] for name in ("boxes", "crowd", "areas")}
+        return self.changed(self.cut_masks.take(kept), labels=new[kept], **objects)
+
+    @property
+    def cut_masks(self) -> CutMasks:
+        """The masks, each within its window: what the pipeline reads."""
+        held = self.__dict__["masks"]
+        return held if isinstance(held, CutMasks) else CutMasks.of(held)
+
+    def changed(self, masks: CutMasks, **fields: Any) -> Sample:
+        """The sample with these masks, cut, and other fields."""
+        return replace(self, masks=masks, **fields)  # type: ignore[arg-type]  # made whole when asked for
 
     @property
     def entry(self) -> Entry:
         """The sample in short."""
         return Entry(self.name, self.image_id, len(self.labels), int(np.sum(self.crowd)))
+
+
+class _WholeWhenAsked:
+    """`Sample.masks`: what is held cut is made whole by the first who asks, and held whole from then on."""
+
+    def __get__(self, sample: Sample | None, owner: type | None = None) -> Any:
+        if sample is None:
+            return self
+        held = sample.__dict__["masks"]
+        if isinstance(held, CutMasks):
+            held = sample.__dict__["masks"] = held.whole()
+        return held
+
+    def __set__(self, sample: Sample, masks: np.ndarray | CutMasks) -> None:
+        sample.__dict__["masks"] = masks
+
+
+Sample.masks = _WholeWhenAsked()  # type: ignore[assignment]
 
 
 def _rgb(image: np.ndarray, name: str) -> np.ndarray:

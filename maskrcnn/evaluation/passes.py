@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
 
+from maskrcnn.data.sample import Sample
 from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
-from maskrcnn.evaluation.probe import ProbeSet, image_probes
+from maskrcnn.evaluation.probe import ImageProbes, ProbeSet, image_probes
 
+T = TypeVar("T")
+
+_AHEAD = 1  # batches that are read while the model works: one is always ready, and memory stays small
 _PATIENCE_S = 3.0  # a pass that ends sooner shows no bar
 
 
@@ -86,51 +94,60 @@ def evaluate_in_detail(
     most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
     evaluator = Evaluator(names, probe_seed if probes is None else probes.seed, most)
     busiest = 0
-    starts = range(0, count, batch_size)
-    for start in _with_bar(starts, progress):
+
+    def read(start: int) -> tuple[list[Sample], list[ImageProbes]]:
         batch = range(start, min(start + batch_size, count))
         samples = [dataset[i] for i in batch]
+        for sample in samples:
+            sample.masks  # noqa: B018  # drawn here, while the model works
         asked = [
             image_probes(s, probe_seed, i) if probes is None else probes[i]
             for i, s in zip(batch, samples, strict=True)
         ]
-        answers = model.measure(
-            [s.image for s in samples], [p.boxes for p in asked], [p.mask_boxes for p in asked]
-        )
-        if len(answers) != len(samples):
-            raise ValueError(f"model.measure answered for {len(answers)} of {len(samples)} pictures.")
-        for sample, probe, answer in zip(samples, asked, answers, strict=True):
-            evaluator.add(sample, probe, answer)
-            busiest = max(busiest, len(sample.labels) - int(sample.crowd.sum()))
+        return samples, asked
+
+    starts = range(0, count, batch_size)
+    with closing(_ahead(read, starts)) as batches:
+        for samples, asked in _with_bar(batches, len(starts), progress):
+            answers = model.measure(
+                [s.image for s in samples], [p.boxes for p in asked], [p.mask_boxes for p in asked]
+            )
+            if len(answers) != len(samples):
+                raise ValueError(f"model.measure answered for {len(answers)} of {len(samples)} pictures.")
+            for sample, probe, answer in zip(samples, asked, answers, strict=True):
+                evaluator.add(sample, probe, answer)
+                busiest = max(busiest, len(sample.labels) - int(sample.crowd.sum()))
     _say_if_too_many(dataset.name, busiest, config)
     return evaluator.result(tide=tide)
 
 
-def _say_if_too_many(name: str, busiest: int, config) -> None:
-    """Warns of objects that no model of the configuration can find, as they are too many in a picture."""
-    least = [field for field in ("detections_per_image", "post_nms_test") if getattr(config, field, busiest) < busiest]
-    if least:
-        from maskrcnn.data import DataWarning  # with TensorFlow, which this module needs for nothing else
+def _ahead(read: Callable[[int], T], starts: Sequence[int]) -> Generator[T, None, None]:
+    """read(start) for each start, in order, read in a thread while the caller works on those before.
 
-        limits = " and ".join(f"{field}={getattr(config, field)}" for field in least)
-        changes = ", ".join(f"{field}={busiest if field[0] == 'd' else 2 * busiest}" for field in least)
-        warnings.warn(
-            f"{name}: a picture holds {busiest} objects, more than the model's {limits}: the others count as missed. "
-            f"MaskRCNN(dataclasses.replace(model.config, {changes}), network=model.network) finds more.",
-            DataWarning,
-            stacklevel=4,
-        )
+    At most `_AHEAD` wait beside the one in use. What `read` raises is raised when its turn has come.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="evaluation")
+    try:
+        waiting: deque[Future[T]] = deque()
+        for start in starts:
+            waiting.append(pool.submit(read, start))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _with_bar(items: Sequence[int], show: bool) -> Iterator[int]:
-    """The items, with a progress bar once a pass has lasted a few seconds."""
+def _with_bar(items: Iterable[T], count: int, show: bool) -> Iterator[T]:
+    """The `count` items, with a progress bar once a pass has lasted a few seconds."""
     if not show:
         yield from items
         return
     from rich.progress import Progress
 
     bar = Progress(transient=True)
-    task = bar.add_task("evaluating", total=len(items))
+    task = bar.add_task("evaluating", total=count)
     began, shown = time.monotonic(), False
     try:
         for item in items:

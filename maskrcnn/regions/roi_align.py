@@ -23,7 +23,7 @@ def level_of(boxes, canonical_size: float, lowest: int, highest: int):
     return tf.cast(tf.clip_by_value(level, lowest, highest), tf.int32)
 
 
-def _grid(boxes, scale, counts, aligned):
+def sample_grid(boxes, scale, counts, aligned):
     """First sample and step, in cells, along y and x: two (N, 2) tensors; `counts` is samples a side."""
     scaled = boxes * scale - (0.5 if aligned else 0.0)
     start = tf.stack([scaled[:, 1], scaled[:, 0]], axis=-1)
@@ -34,7 +34,7 @@ def _grid(boxes, scale, counts, aligned):
     return start + step / 2, step
 
 
-def _pool(samples, size, sampling_ratio):
+def pool(samples, size, sampling_ratio):
     """Mean of the samples of each bin: (N, size * rows, size * columns, C) to (N, size, size, C)."""
     if isinstance(sampling_ratio, int):
         return tf.nn.avg_pool2d(samples, sampling_ratio, sampling_ratio, "VALID") if sampling_ratio > 1 else samples
@@ -60,19 +60,36 @@ def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
         (N, size, size, C) float32.
     """
     padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    return align_padded(padded, boxes, picture, scale, size, sampling_ratio, aligned)
-
-
-def align_padded(padded, boxes, picture, scale, size, sampling_ratio, aligned):
-    """As `align_one`, of a map (B, h + 2, w + 2, C) that is repeated at its edges already."""
     rows, columns = (sampling_ratio,) * 2 if isinstance(sampling_ratio, int) else sampling_ratio
     counts = tf.stack([size * rows, size * columns])
-    first, step = _grid(boxes, scale, counts, aligned)
+    first, step = sample_grid(boxes, scale, counts, aligned)
     limit = tf.cast(tf.shape(padded)[1:3] - 1, tf.float32)
     begin = (first + 1.0) / limit
     end = (first + step * tf.cast(counts - 1, tf.float32) + 1.0) / limit
     samples = tf.image.crop_and_resize(padded, tf.concat([begin, end], axis=-1), picture, counts)
-    return _pool(samples, size, sampling_ratio)
+    return pool(samples, size, sampling_ratio)
+
+
+def cells_along(first, step, length, size, sampling_ratio):
+    """Which cells each bin reads along one axis, and how much of each.
+
+    Args:
+        first, step: (N,) float32, of `sample_grid`.
+        length: (N,) int32, cells of the map.
+        size: bins; sampling_ratio: samples a bin.
+
+    Returns:
+        Lower and upper cell of each sample, int32, and their weights, float32, (N, size, 2 * sampling_ratio) each.
+    """
+    at = first[:, None] + step[:, None] * tf.range(size * sampling_ratio, dtype=tf.float32)
+    last = tf.cast(length, tf.float32)[:, None] - 1
+    inside = tf.cast((at >= -1) & (at <= last + 1), tf.float32) / sampling_ratio
+    at = tf.clip_by_value(at, 0.0, last)
+    low = tf.floor(at)
+    cells = tf.stack([low, tf.minimum(low + 1, last)], axis=-1)
+    weights = tf.stack([low + 1 - at, at - low], axis=-1) * inside[..., None]
+    shape = (-1, size, 2 * sampling_ratio)
+    return tf.cast(tf.reshape(cells, shape), tf.int32), tf.reshape(weights, shape)
 
 
 def _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligned):
@@ -88,22 +105,10 @@ def _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligne
     before = tf.cumsum(rows * tf.shape(features[0])[0], exclusive=True)
     start = tf.gather(before, level) + picture * tf.gather(rows, level)
     scale = tf.gather(tf.constant(scales, tf.float32), level)[:, None]
-    first, step = _grid(boxes, scale, [count, count], aligned)
+    first, step = sample_grid(boxes, scale, [count, count], aligned)
 
-    def along(axis, lengths):
-        """Lower and upper cell of each sample and their weights, (N, size, 2 * ratio) each."""
-        at = first[:, axis, None] + step[:, axis, None] * tf.range(count, dtype=tf.float32)
-        last = tf.cast(tf.gather(lengths, level), tf.float32)[:, None] - 1
-        inside = tf.cast((at >= -1) & (at <= last + 1), tf.float32) / sampling_ratio
-        at = tf.clip_by_value(at, 0.0, last)
-        low = tf.floor(at)
-        cells = tf.stack([low, tf.minimum(low + 1, last)], axis=-1)
-        weights = tf.stack([low + 1 - at, at - low], axis=-1) * inside[..., None]
-        shape = (-1, size, 2 * sampling_ratio)
-        return tf.cast(tf.reshape(cells, shape), tf.int32), tf.reshape(weights, shape)
-
-    y, weight_y = along(0, heights)
-    x, weight_x = along(1, widths)
+    y, weight_y = cells_along(first[:, 0], step[:, 0], tf.gather(heights, level), size, sampling_ratio)
+    x, weight_x = cells_along(first[:, 1], step[:, 1], tf.gather(widths, level), size, sampling_ratio)
     width = tf.gather(widths, level)[:, None, None, None, None]
     index = start[:, None, None, None, None] + y[:, :, None, :, None] * width + x[:, None, :, None, :]
     weight = weight_y[:, :, None, :, None] * weight_x[:, None, :, None, :]

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 import maskrcnn
 from maskrcnn import losses as loss_ops
-from maskrcnn.data.resize import resize_masks, resized_size
+from maskrcnn.data.cut_masks import CutMasks
+from maskrcnn.data.resize import resized_size
 from maskrcnn.network import leaf_layers
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit, normalise
@@ -208,7 +209,7 @@ def training(model, train):
     size = resized_size(*old, 192, 256)
     masks = np.unpackbits(train["gt_masks"], axis=-1)[..., : old[1]]
     boxes = train["gt_boxes_xyxy"] * (np.array(size, "float32") / np.array(old, "float32"))[[1, 0, 1, 0]]
-    resized = resize_masks(masks, size)
+    resized = CutMasks.of(masks.astype(bool)).resized(size).whole().astype(np.uint8)
     np.testing.assert_allclose(boxes, train["resized_gt_boxes_xyxy"], atol=1e-4)
     np.testing.assert_array_equal(resized, np.unpackbits(train["resized_gt_masks"], axis=-1)[..., : size[1]])
     image = fit(train["image"], size, 32)

@@ -13,7 +13,7 @@ import numpy as np
 from ..dataset import DataError, Dataset, Entry, Sample
 from .image_file import ImageFile, read_image
 from .regions import Box, Region, share_inside
-from .run_lengths import bitmaps
+from .run_lengths import cut_masks
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ def _sample(picture: Picture) -> Sample:
         image=read_image(picture.file),
         boxes=np.array([r.box for r in regions], np.float32).reshape(-1, 4),
         labels=np.array([r.label for r in regions], np.int32),
-        masks=bitmaps([r.mask for r in regions], *picture.size),
+        masks=cut_masks([r.mask for r in regions], *picture.size),  # type: ignore[arg-type]  # whole when asked for
         crowd=np.array([r.crowd for r in regions], bool),
         areas=np.array([r.area for r in regions], np.float64),
         image_id=picture.image_id,

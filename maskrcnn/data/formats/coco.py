@@ -56,7 +56,8 @@ def load_coco(
             f"{path}: not a COCO instances file; expected an object with the lists {', '.join(_LISTS)}."
         )
     folder = picture_folder(path, _file_names(content["images"])) if images is None else Path(images)
-    reader = _Reader(path, folder, strict, exif, Categories(content, class_names, path))
+    checks = Checks(strict)
+    reader = _Reader(path, folder, exif, Categories(content, class_names, path, checks), checks)
     for entry in content["images"]:
         reader.add_picture(entry)
     for position, entry in enumerate(content["annotations"]):
@@ -75,9 +76,9 @@ def _file_names(entries: list[Any]) -> list[str]:
 class _Reader:
     """The pictures and annotations read so far."""
 
-    def __init__(self, path: Path, folder: Path, strict: bool, exif: Exif, categories: Categories) -> None:
+    def __init__(self, path: Path, folder: Path, exif: Exif, categories: Categories, checks: Checks) -> None:
         self.path, self.folder, self.exif, self.categories = path, folder, exif, categories
-        self.checks = Checks(strict)
+        self.checks = checks
         self.pictures: dict[int | str, Picture] = {}
         self._met: dict[int | str, None] = {}  # ids of pictures, also of those left out
         self._taken: set[int | str] = set()  # ids of annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..dataset import DataError
-from .annotated import positions
+from .annotated import Checks, positions
 from .json_values import identifier, shown, text
 
 
@@ -18,6 +18,7 @@ class Categories:
         content: of the file; its lists `categories` and `annotations` are read.
         class_names: the classes to use, in the order of their labels; None: all by id.
         path: the file, for messages.
+        checks: whether a faulty category is left out, and then what is of it, or raised.
 
     Attributes:
         names: class names in the order of labels.
@@ -28,8 +29,10 @@ class Categories:
             `class_names`.
     """
 
-    def __init__(self, content: dict[str, Any], class_names: Sequence[str] | None, path: Path) -> None:
-        rows = _rows(content["categories"], path)
+    def __init__(
+        self, content: dict[str, Any], class_names: Sequence[str] | None, path: Path, checks: Checks
+    ) -> None:
+        rows = _rows(content["categories"], path, checks)
         self._known = list(rows)
         roots = _roots(rows, content["annotations"])
         listed = {i: name for i, (name, _) in rows.items() if i not in roots}
@@ -70,10 +73,11 @@ class Categories:
         return self._labels[found]
 
 
-def _rows(categories: list[Any], path: Path) -> dict[int | str, tuple[str, Any]]:
+def _rows(categories: list[Any], path: Path, checks: Checks) -> dict[int | str, tuple[str, Any]]:
     """Category id -> its name and supercategory, in the order of ids."""
     rows: dict[int | str, tuple[str, Any]] = {}
-    for category in categories:
+
+    def add(category: Any) -> None:
         if not isinstance(category, dict) or "id" not in category or "name" not in category:
             raise DataError(f"{path}: category {shown(category)} needs id and name.")
         category_id = identifier(category["id"], "the id of a category", str(path))
@@ -82,13 +86,16 @@ def _rows(categories: list[Any], path: Path) -> dict[int | str, tuple[str, Any]]
             raise DataError(
                 f"{path}: category id {category_id} occurs twice; give each its own.", "duplicate id"
             )
+        first = next(iter(rows), category_id)
+        if type(first) is not type(category_id):
+            raise DataError(
+                f"{path}: category ids are numbers and text ({shown(first)}, {shown(category_id)}); write all alike.",
+                "mixed ids",
+            )
         rows[category_id] = name, category.get("supercategory")
-    kinds = {type(i): i for i in rows}
-    if len(kinds) > 1:
-        raise DataError(
-            f"{path}: category ids are numbers ({shown(kinds[int])}) and text ({shown(kinds[str])}); write all alike.",
-            "mixed ids",
-        )
+
+    for category in categories:
+        checks.attempt(add, category)
     return dict(sorted(rows.items()))
 
 

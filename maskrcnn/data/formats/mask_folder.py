@@ -27,7 +27,7 @@ def load_masks(
     class_names: Sequence[str] | None = None,
     exif: Exif = "auto",
 ) -> Dataset:
-    """Pictures whose objects are masks in picture files, all of one class.
+    """Pictures whose objects are masks in picture files, of one class or in a folder for each class.
 
     Three layouts are read; `pictures` may stand for `images`, and masks are found by the picture's name with or
     without its ending:
@@ -37,13 +37,15 @@ def load_masks(
     - `images/<picture>` and `masks/<picture>.png` or `.tif`: a map with one number or colour for each object, 0 or
       black for the ground.
 
-    A picture without objects has an empty folder of masks, or a map of zeros.
+    A file an object may also lie in a folder named as its class: `<id>/masks/<class>/*.png` or
+    `masks/<picture>/<class>/*.png`. A picture without objects has an empty folder of masks, or a map of zeros.
 
     Args:
         folder: holds one of the layouts.
         strict: raise on the first fault; else leave the faulty thing out and count it in `.dropped`.
-        class_name: the class of all objects; "object" if None.
-        class_names: the classes of a model that the pictures are for, `class_name` among them.
+        class_name: makes all objects this one class. If None, it is that of the object's folder, else "object".
+        class_names: the order of the labels, so that splits agree, or the classes of a model that the pictures are
+            for; the sorted names of the folders of classes, or `class_name`, if None.
         exif: as for `load_coco`; a mask's size is the stated size.
 
     Returns:
@@ -56,11 +58,13 @@ def load_masks(
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; {_LAYOUTS}.", "missing file")
     pairs = _pairs(folder)
+    found = sorted({name for _, masks in pairs if masks is not None for name, _ in _mask_paths(masks) if name})
+    by_folder = bool(found) and class_name is None
     if class_names is not None and class_name is None and len(class_names) == 1:
         class_name = list(class_names)[0]
     class_name = class_name or "object"
-    known = positions(class_names or [class_name], folder)
-    if class_name not in known:
+    known = positions(class_names or (found if by_folder else [class_name]), folder)
+    if not by_folder and class_name not in known:
         raise DataError(
             f"{folder}: class_name {class_name!r} is not among class_names {list(known)}. Give one of them.",
             "unknown category",
@@ -72,8 +76,9 @@ def load_masks(
         picture = checks.attempt(_picture, path, masks, name, len(pictures) + 1, checks, exif)
         if picture is None:
             continue
-        for place, bitmap in _bitmaps(masks, checks):
-            region = checks.attempt(_region, place, bitmap, known[class_name], picture, checks)
+        for place, own_class, bitmap in _bitmaps(masks, checks):
+            label = own_class if by_folder else class_name
+            region = checks.attempt(_region, place, bitmap, label, known, picture, checks)
             if region is not None:
                 picture.regions.append(region)
         pictures.append(picture)
@@ -106,8 +111,13 @@ def _masks_of(picture: Path, masks: Path) -> Path | None:
     return next((p for p in folders if p.is_dir()), None) or next((p for p in maps if p.is_file()), None)
 
 
-def _mask_paths(masks: Path) -> list[Path]:
-    return picture_paths(masks) if masks.is_dir() else [masks]
+def _mask_paths(masks: Path) -> list[tuple[str, Path]]:
+    """Each file of masks and its class, the name of the folder that it lies in; "" where there is none."""
+    if not masks.is_dir():
+        return [("", masks)]
+    classes = sorted(place for place in masks.iterdir() if place.is_dir() and not place.name.startswith("."))
+    inner = [(place.name, path) for place in classes for path in picture_paths(place)]
+    return [("", path) for path in picture_paths(masks)] + inner
 
 
 def _picture(path: Path, masks: Path | None, name: str, number: int, checks: Checks, exif: Exif) -> Picture:
@@ -116,31 +126,40 @@ def _picture(path: Path, masks: Path | None, name: str, number: int, checks: Che
             f"{path}: has no masks; {_LAYOUTS}. For a picture without objects, make an empty folder.", "no mask"
         )
     stated = None
-    for first in _mask_paths(masks)[:1]:
+    for _, first in _mask_paths(masks)[:1]:
         header = inspect_picture(first, masks, exif="ignore")
         stated = header.height, header.width
     return Picture(inspect_picture(path, masks, stated, False, exif, not checks.strict), name, number)
 
 
-def _bitmaps(masks: Path | None, checks: Checks) -> Iterator[tuple[str, np.ndarray]]:
-    """What to call each object, and its mask (H, W) bool."""
+def _bitmaps(masks: Path | None, checks: Checks) -> Iterator[tuple[str, str, np.ndarray]]:
+    """What to call each object, the class of its folder, and its mask (H, W) bool."""
     assert masks is not None
-    for path in _mask_paths(masks):
+    for own_class, path in _mask_paths(masks):
         values = checks.attempt(read_values, path)
         if values is None:
             continue
         if masks.is_dir():
-            yield str(path), values > values.max() / 2  # also of 0 and 1, and of JPEG's blurred edges
+            yield str(path), own_class, values > values.max() / 2  # also of 0 and 1, and of JPEG's blurred edges
         else:
             for number in np.unique(values[values != 0]).tolist():
-                yield f"{path}, object {number:g}", values == number
+                yield f"{path}, object {number:g}", own_class, values == number
 
 
-def _region(where: str, bitmap: np.ndarray, label: int, picture: Picture, checks: Checks) -> Region:
+def _region(
+    where: str, bitmap: np.ndarray, name: str, known: dict[str, int], picture: Picture, checks: Checks
+) -> Region:
+    if name not in known:
+        lies = f"is of the class {name!r}" if name else "lies in no folder of a class, as others do"
+        raise DataError(
+            f"{where}: {lies}; expected one of {list(known)}. Move it, add it to class_names, or give class_name= to "
+            "make all objects one class.",
+            "unknown category",
+        )
     if bitmap.shape != picture.size:
         raise DataError(
             f"{where}: the mask is {bitmap.shape[1]}x{bitmap.shape[0]} px (width x height), its picture "
             f"{picture.size[1]}x{picture.size[0]}. Save it in the picture's size.",
             "image size",
         )
-    return make_region(where, label, [from_bitmap(bitmap)], picture.size, checks.dropped)
+    return make_region(where, known[name], [from_bitmap(bitmap)], picture.size, checks.dropped)

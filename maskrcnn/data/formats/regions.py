@@ -204,7 +204,7 @@ def _grown(box: Box) -> Box:
 
 
 def _iou(one: Box, other: Box) -> float:
-    """As `geometry.box_iou`, without arrays: it is asked once an annotation."""
+    """As `box_overlap.aligned_iou`, without arrays: it is asked once an annotation."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     shared = max(0.0, width) * max(0.0, height)

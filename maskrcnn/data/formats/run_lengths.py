@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from ..cut_masks import CutMasks
 from ..dataset import DataError
 from .json_values import pixels, run_counts, sequence, shown
 
@@ -79,12 +80,14 @@ def pixel_box(mask: RunLengths) -> tuple[float, float, float, float]:
     return x, y, x + width, y + height
 
 
-def bitmaps(masks: Sequence[RunLengths], height: int, width: int) -> np.ndarray:
-    """(N, H, W) bool."""
-    found = np.zeros((len(masks), height, width), bool)
-    for bitmap, mask in zip(found, masks, strict=True):
-        bitmap[:] = coco_mask.decode(mask)
-    return found
+def cut_masks(masks: Sequence[RunLengths], height: int, width: int) -> CutMasks:
+    """The masks within their windows; one at a time is decoded whole."""
+
+    def cut(mask: RunLengths) -> tuple[int, int, np.ndarray]:
+        x0, y0, x1, y1 = (int(side) for side in pixel_box(mask))
+        return x0, y0, coco_mask.decode(mask)[y0:y1, x0:x1].astype(bool, order="C")
+
+    return CutMasks.at((height, width), map(cut, masks))
 
 
 def _joined(runs: list[int]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 from ..dataset import DataError, Dataset
 from .annotated import Checks, Picture, check_turn, labelled, picture_dataset
 from .image_file import Exif, inspect_picture, is_junk, locate
-from .json_values import flag, mapping, number, numbers, read_json, sequence, text
+from .json_values import flag, mapping, number, numbers, read_json, sequence, shown, text
 from .regions import Part, ellipse, extent, is_closed, make_region, polygons, rectangle
 
 _SPLITS = {"train", "val", "valid", "validation", "test"}
@@ -108,14 +108,16 @@ def _entries(path: Path) -> dict[str, Any]:
     content = read_json(path, unique_keys=True)
     if isinstance(content, dict) and "_via_img_metadata" in content:
         content = content["_via_img_metadata"]
-    if not isinstance(content, dict) or any(
-        not isinstance(e, dict) or "filename" not in e or "regions" not in e for e in content.values()
-    ):
+    if not isinstance(content, dict) or (content and not any(map(_is_entry, content.values()))):
         raise DataError(
             f"{path}: not a VIA annotation file; expected entries with filename and regions. In VIA, "
             "export annotations as JSON or save the project."
         )
     return content
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, dict) and "filename" in value and "regions" in value
 
 
 def _regions(entry: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
@@ -128,7 +130,7 @@ def _only_attribute(entries: dict[str, Any], path: Path) -> str | None:
     attributes = {
         name
         for entry in entries.values()
-        if isinstance(entry["regions"], dict | list)
+        if _is_entry(entry) and isinstance(entry["regions"], dict | list)
         for _, region in _regions(entry)
         if isinstance(region, dict) and isinstance(region.get("region_attributes"), dict)
         for name in region["region_attributes"]
@@ -147,8 +149,12 @@ def _folder_name(folder: Path) -> str:
 
 
 def _picture(
-    entry: dict[str, Any], where: str, count: int, seen: set[str], path: Path, checks: Checks, exif: Exif
+    entry: Any, where: str, count: int, seen: set[str], path: Path, checks: Checks, exif: Exif
 ) -> Picture:
+    if not _is_entry(entry):
+        raise DataError(
+            f"{where}: this entry, {shown(entry)}, needs filename and regions. Export the annotations from VIA again."
+        )
     written = text(entry["filename"], "filename", where)
     name = written.replace("\\", "/")
     if name in seen:

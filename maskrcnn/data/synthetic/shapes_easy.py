@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from maskrcnn.box_overlap import pairwise_iou
+
 from ..dataset import Sample
-from ..geometry import box_iou, mask_boxes
+from ..geometry import mask_boxes
 
 EASY_CLASSES = ("square", "circle", "triangle")
 
@@ -32,7 +34,7 @@ def easy_picture(rng: np.random.Generator, size: int, image_id: int, name: str) 
             mask = _draw(rng, label, size)
             box = mask_boxes(mask[None])
             left = [np.count_nonzero(m & ~mask) for m in masks]
-            if box_iou(box[0], boxes).max(initial=0) > _MOST_IOU:
+            if pairwise_iou(box, boxes).max(initial=0) > _MOST_IOU:
                 continue
             if any(pixels < _LEAST_VISIBLE * full for pixels, full in zip(left, whole, strict=True)):
                 continue

@@ -63,7 +63,7 @@ def test_cache_returns_the_same_sample_and_reads_once():
 
 def test_cache_is_bounded():
     read = []
-    one = 8 * 9 * 3 + 8 * 2 + 16 + 1024  # picture, packed masks, boxes, allowance
+    one = 8 * 9 * 3 + 1 + 16 + 16 + 1024  # picture, packed mask, its window, boxes, allowance
     dataset = Dataset("n", ("thing",), 5, lambda i: read.append(i) or numbered(i)).cached(max_bytes=2 * one)
     for _ in range(2):
         list(dataset)

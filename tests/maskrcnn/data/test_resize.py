@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maskrcnn.data.resize import nearest_index, resize_boxes, resize_masks, resized_size
+from maskrcnn.data.resize import nearest_index, resize_boxes, resized_size
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,6 @@ def test_nearest_is_floor_of_target_times_ratio():
     np.testing.assert_array_equal(nearest_index(4, 8), [0, 0, 1, 1, 2, 2, 3, 3])
     np.testing.assert_array_equal(nearest_index(5, 3), [0, 1, 3])  # half-pixel centres would give 0, 2, 4
     assert nearest_index(640, 1199).max() == 639
-
-
-def test_masks_move_with_nearest_index():
-    masks = np.arange(2 * 5 * 4).reshape(2, 5, 4)
-    resized = resize_masks(masks, (3, 8))
-    assert resized.shape == (2, 3, 8)
-    np.testing.assert_array_equal(resized[1, 2], np.repeat(masks[1, 3], 2))
-    assert resize_masks(masks, (5, 4)) is masks
-    assert resize_masks(np.zeros((0, 5, 4), bool), (3, 8)).shape == (0, 3, 8)
 
 
 def test_boxes_scale_by_axis():

@@ -4,8 +4,9 @@ import zlib
 import numpy as np
 import pytest
 
+from maskrcnn.box_overlap import pairwise_iou
 from maskrcnn.data import DataError, Difficulty, shapes
-from maskrcnn.data.geometry import box_iou, mask_boxes
+from maskrcnn.data.geometry import mask_boxes
 from maskrcnn.data.synthetic.outlines import disc, filled, placed
 
 
@@ -55,7 +56,7 @@ def test_easy_objects_can_be_seen_and_told_apart():
     for sample in shapes(40, 128, 3):
         assert len(sample.labels) <= 4
         for i, box in enumerate(sample.boxes):
-            assert box_iou(box, np.delete(sample.boxes, i, axis=0)).max(initial=0) < 0.5
+            assert pairwise_iou(box[None], np.delete(sample.boxes, i, axis=0)).max(initial=0) < 0.5
         colours = [sample.image[m][0].astype(int) for m in sample.masks]
         for i, one in enumerate(colours):
             assert all(np.abs(one - other).sum() >= 96 for other in colours[:i])
@@ -75,7 +76,7 @@ def test_hard_level_has_distractors_and_occlusion():
     samples = list(shapes(100, 128, 4, "hard"))
     assert sum(len(s.distractors) for s in samples) > 50
     overlaps = [
-        box_iou(b, np.delete(s.boxes, i, axis=0)).max(initial=0)
+        pairwise_iou(b[None], np.delete(s.boxes, i, axis=0)).max(initial=0)
         for s in samples
         for i, b in enumerate(s.boxes)
     ]
@@ -103,7 +104,7 @@ def test_each_knob_moves_what_it_names():
     def overlap(group):
         return np.mean(
             [
-                box_iou(b, np.delete(s.boxes, i, axis=0)).max(initial=0)
+                pairwise_iou(b[None], np.delete(s.boxes, i, axis=0)).max(initial=0)
                 for s in group
                 for i, b in enumerate(s.boxes)
             ]

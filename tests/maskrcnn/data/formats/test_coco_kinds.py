@@ -30,6 +30,19 @@ def text_ids(content):
         entry["id"] = f"a{entry['id']}"
 
 
+def test_category_ids_of_two_kinds(coco):
+    """Those unlike the first are left out with their objects."""
+
+    def mixed(content):
+        content["categories"][1]["id"] = content["annotations"][1]["category_id"] = "2"
+
+    with pytest.raises(DataError, match=r"category ids are numbers and text \(9, .2.\); write all alike"):
+        load_coco(*coco(mixed))
+    dataset = load_coco(*coco(mixed), strict=False)
+    assert dataset.class_names == ("cat",) and dataset[0].labels.tolist() == [1]
+    assert dict(dataset.dropped) == {"mixed ids": 1, "unknown category": 1}
+
+
 def test_ids_of_the_source_are_kept(coco):
     numbers, texts = load_coco(*coco()), load_coco(*coco(text_ids))
     assert numbers.class_names == texts.class_names == ("dog", "cat")

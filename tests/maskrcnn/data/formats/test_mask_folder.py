@@ -93,6 +93,27 @@ def test_classes(tmp_path, save):
         load_masks(tmp_path, class_names=["dirt", "nucleus"])
 
 
+@pytest.mark.parametrize("place", ["a/masks", "masks/a"])
+def test_a_folder_for_each_class(tmp_path, save, place):
+    (cells if place == "a/masks" else flat)(tmp_path, save)
+    for i, name in enumerate(("yeast", "dirt", "yeast")):
+        (tmp_path / place / name).mkdir(exist_ok=True)
+        (tmp_path / place / f"{i}.png").rename(tmp_path / place / name / f"{i}.png")
+    dataset = load_masks(tmp_path)
+    assert dataset.class_names == ("dirt", "yeast") and len(dataset[1].labels) == 0
+    sample = dataset[0]
+    assert sorted(zip(sample.labels.tolist(), sample.areas.tolist(), strict=True)) == [(1, 160), (2, 8), (2, 200)]
+    assert load_masks(tmp_path, class_names=["yeast", "dirt"])[0].labels.tolist() == [2, 1, 1]
+    one = load_masks(tmp_path, class_name="thing")
+    assert one.class_names == ("thing",) and one[0].labels.tolist() == [1, 1, 1]
+    with pytest.raises(DataError, match=r"1\.png: is of the class 'dirt'; expected one of \['yeast'\]"):
+        load_masks(tmp_path, class_names=["yeast"])
+    assert dict(load_masks(tmp_path, strict=False, class_names=["yeast"]).dropped) == {"unknown category": 1}
+    (tmp_path / place / "yeast" / "0.png").rename(tmp_path / place / "0.png")
+    with pytest.raises(DataError, match=r"0\.png: lies in no folder of a class, as others do"):
+        load_masks(tmp_path)
+
+
 def test_colours_palettes_and_soft_edges(tmp_path, save):
     cells(tmp_path, save)
     for path in (tmp_path / "a" / "masks").iterdir():

@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 
 from maskrcnn.data import DataError
 from maskrcnn.data.formats.regions import BAD_PART, extent, is_closed, make_region, polygons
-from maskrcnn.data.formats.run_lengths import bitmaps, checked_runs, from_bitmap, pixel_box, pixel_count
+from maskrcnn.data.formats.run_lengths import checked_runs, cut_masks, from_bitmap, pixel_box, pixel_count
 
 SIZE = (40, 60)
 SQUARE = np.array([10.0, 10, 30, 10, 30, 30, 10, 30])
@@ -24,7 +24,7 @@ def test_runs_are_read_in_both_forms(height, width, seed):
     runs = [0, *runs] if flat[0] else runs
     for counts in (compressed["counts"].decode(), runs):
         found = checked_runs({"size": [height, width], "counts": counts}, height, width, "here")
-        np.testing.assert_array_equal(bitmaps([found], height, width)[0], mask)
+        np.testing.assert_array_equal(cut_masks([found], height, width).whole()[0], mask)
 
 
 @given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 6))
@@ -34,7 +34,7 @@ def test_empty_runs_change_nothing(runs, height):
     flat = np.concatenate([np.full(run, i % 2, bool) for i, run in enumerate(runs)])
     mask = flat.reshape(width, height).T
     found = checked_runs({"size": [height, width], "counts": runs}, height, width, "here")
-    np.testing.assert_array_equal(bitmaps([found], height, width)[0], mask)
+    np.testing.assert_array_equal(cut_masks([found], height, width).whole()[0], mask)
     assert pixel_count(found) == mask.sum()
     if mask.any():
         rows, columns = np.nonzero(mask)
@@ -48,7 +48,7 @@ def test_any_text_for_runs_is_a_mask_of_the_size_or_an_error(text):
     except DataError as error:
         assert error.reason == "bad mask" and str(error).startswith("here: ")
     else:
-        assert bitmaps([found], 4, 5).shape == (1, 4, 5)
+        assert cut_masks([found], 4, 5).whole().shape == (1, 4, 5)
 
 
 @pytest.mark.parametrize("size", [(20, 30), (40, 61), (10, 6)])

@@ -147,6 +147,20 @@ def test_missing_twice_and_empty(via):
         load_via(folder)
 
 
+@pytest.mark.parametrize("broken", [{"filename": "b.png"}, {"regions": []}, None, [1]])
+def test_an_entry_that_is_none_is_left_out_alone(via, broken):
+    folder = via([region(POLYGON, kind="pear")])
+    file = folder / "via_region_data.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"b.png2": broken}))
+    with pytest.raises(DataError, match=r"via_region_data\.json, b\.png2: .* needs filename and regions"):
+        load_via(folder)
+    dataset = load_via(folder, strict=False)
+    assert [sample.name for sample in dataset] == ["a.png"] and dict(dataset.dropped) == {"bad input": 1}
+    file.write_text(json.dumps({"b.png2": broken}))
+    with pytest.raises(DataError, match="not a VIA"):
+        load_via(folder, strict=False)
+
+
 def polyline(*points):
     return region({"name": "polyline", "all_points_x": [p[0] for p in points], "all_points_y": [p[1] for p in points]})
 

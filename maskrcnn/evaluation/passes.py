@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
+from maskrcnn.data.class_order import check_class_order
 from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
@@ -64,12 +65,8 @@ def evaluate_in_detail(
     """
     names = tuple(dataset.class_names)
     config = getattr(model, "config", None)
-    learnt = getattr(config, "class_names", None)
-    if learnt is not None and tuple(learnt) != names:
-        raise ValueError(
-            f"The model's classes are {tuple(learnt)}, the data set's {names}: evaluate on a data set "
-            "with the same classes in the same order."
-        )
+    if hasattr(config, "class_names"):
+        check_class_order(config.class_names, dataset)
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count < 1:
         raise ValueError(f"There is nothing to evaluate: {len(dataset)} pictures, limit={limit}.")

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Mapping
 
 import keras
-import numpy as np
 
+from maskrcnn.loss_scaling import ReplicaLossScaleOptimizer
 from maskrcnn.losses import NAMES
 from maskrcnn.network import leaf_layers
 
@@ -64,6 +64,8 @@ def optimizer_for(model, optimizer, replicas: int):
     halved = any(layer.dtype_policy.name == "mixed_float16" for layer in leaf_layers(model.network))
     if halved and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    if replicas > 1 and type(optimizer) is keras.optimizers.LossScaleOptimizer:
+        optimizer = ReplicaLossScaleOptimizer.from_config(optimizer.get_config())
     inner = innermost(optimizer)
     if replicas > 1 and inner.gradient_accumulation_steps:
         raise ValueError(
@@ -92,4 +94,4 @@ def batch_counter(optimizer):
 
 def batches_seen(optimizer) -> int:
     """How many training batches an optimizer has had."""
-    return int(np.asarray(batch_counter(optimizer)))  # int() does not take a variable of several replicas
+    return int(keras.ops.convert_to_numpy(batch_counter(optimizer)))  # int() does not take a variable of several replicas

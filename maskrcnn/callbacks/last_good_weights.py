@@ -53,7 +53,7 @@ class KeepLastGood(keras.callbacks.Callback):
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _keep(self):
-        values = [np.array(variable) for variable in self._variables()]
+        values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables()]
         if all(np.isfinite(value).all() for value in values if value.dtype.kind not in "biu"):
             self._values, self._update = values, batches_seen(self.model.optimizer)
 

@@ -35,7 +35,7 @@ def trained(strategy, pictures, size, optimizer, held_out=None, **changes):
     history = model.fit(
         pictures, batch_size=size, epochs=2, augment="flip", validation_data=held_out, verbose=0, class_weight={0: 0.5}
     ).history
-    weights = [np.asarray(weight) for weight in model.get_weights()]
+    weights = model.get_weights()
     return model, history, weights
 
 
@@ -53,7 +53,8 @@ def sgd():
 
 def half_pruned(strategy, pictures):
     model = made(strategy, lambda: pruning.masked(sgd()))
-    model.optimizer.build(model.trainable_variables)
+    with strategy.scope():
+        model.optimizer.build(model.trainable_variables)
     graph = pruning.ChannelGraph(model)
     plan = pruning.plan(graph, pruning.L1()(graph), 0.5)
     pruning.hold(model, plan, graph)
@@ -61,6 +62,29 @@ def half_pruned(strategy, pictures):
     history = model.fit(pictures, batch_size=4, epochs=1, verbose=0).history
     after = {name: gone.tolist() for name, gone in pruning.silent(graph).items()}
     return {"history": history, "held": before == after, "gone": sum(map(sum, before.values()))}
+
+
+def overflow_on_one_replica(strategy):
+    """The weights after a step in which the second replica's gradients overflow, and after one in which none do."""
+    model = made(strategy, lambda: keras.optimizers.SGD(0.1), policy="mixed_float16")
+    with strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+    kernel, seen = model.trainable_variables[0], []
+
+    @tf.function
+    def step(overflow):
+        def on_replica():
+            here = tf.distribute.get_replica_context().replica_id_in_sync_group
+            scale = tf.where((here == 1) & overflow, np.inf, model.optimizer.dynamic_scale.value)
+            model.optimizer.apply([scale * tf.ones(v.shape) for v in model.trainable_variables])
+
+        strategy.run(on_replica)
+
+    for overflow in (True, False):
+        before = keras.ops.convert_to_numpy(kernel)
+        step(tf.constant(overflow))
+        seen.append(float((keras.ops.convert_to_numpy(kernel) - before).mean()))
+    return seen
 
 
 def main():
@@ -78,7 +102,7 @@ def main():
     if "masked" in sys.argv:
         found["masked"] = [half_pruned(strategy, pictures) for strategy in (one, two)]
     if "float16" in sys.argv:
-        found["float16"] = trained(two, pictures, 4, sgd, policy="mixed_float16")[1]
+        found["float16"] = overflow_on_one_replica(two)
     if "refused" in sys.argv:
         for name, optimizer in (
             ("accumulated", lambda: keras.optimizers.SGD(0.01, gradient_accumulation_steps=2)),

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 
 import keras
+import tensorflow as tf
 
 from maskrcnn.loss_scaling import ReplicaLossScaleOptimizer
 from maskrcnn.losses import NAMES
@@ -94,4 +95,4 @@ def batch_counter(optimizer):
 
 def batches_seen(optimizer) -> int:
     """How many training batches an optimizer has had."""
-    return int(keras.ops.convert_to_numpy(batch_counter(optimizer)))  # int() does not take a variable of several replicas
+    return int(tf.convert_to_tensor(batch_counter(optimizer).value))  # int() takes no variable of several replicas

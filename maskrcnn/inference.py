@@ -194,7 +194,7 @@ def detect_all(model, pictures, batch_size: int, verbose) -> list[Detections]:
     """The detections of a Dataset's pictures, or of a list of them, some batches in memory at a time."""
     count, chunk = len(pictures), 4 * batch_size  # of several, those that are equally large can be put together
     bar = keras.utils.Progbar(count, verbose=1 if verbose == "auto" else verbose)
-    found: list[Detections] = []
+    found = []
     for start in range(0, count, chunk):
         some = [pictures[i] for i in range(start, min(start + chunk, count))]
         found += model.detect([getattr(one, "image", one) for one in some], batch_size=batch_size)

@@ -153,7 +153,7 @@ class MaskRCNN(keras.Model):
             self.train_function, self._compiled_for = None, (training, self._class_weight)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing: all is built. To find shapes Keras sums the replicas' batches, which are not always equally large."""
+        """Nothing: all is built. To find shapes Keras sums the replicas' batches, which may differ in size."""
 
     @property
     def step(self):

@@ -65,7 +65,7 @@ def evaluate_in_detail(
     """
     names = tuple(dataset.class_names)
     config = getattr(model, "config", None)
-    if hasattr(config, "class_names"):
+    if config is not None and hasattr(config, "class_names"):
         check_class_order(config.class_names, dataset)
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count < 1:

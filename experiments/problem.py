@@ -35,6 +35,7 @@ class Problem:
             values are `self.recipe.<name>`.
         data_keys: section -> names of the settings that say which data a recipe is about: where a flag or another
             recipe changes one of them, what else the recipe says of its own data goes. The first one is kept.
+        data_errors: what reading a sample raises where it is broken; the message is shown to the user as it is.
         figures, breakdowns, parts, loss_titles, columns: see `Declaration`; none is needed.
         recipe: the experiment's settings.
     """
@@ -44,6 +45,7 @@ class Problem:
     loss_weights: ClassVar[Mapping[str, float] | None] = None
     sections: ClassVar[Mapping[str, type[Settings]]] = {}
     data_keys: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    data_errors: ClassVar[tuple[type[Exception], ...]] = ()
     figures: ClassVar[tuple[Figure, ...]] = ()
     breakdowns: ClassVar[tuple[Breakdown, ...]] = ()
     parts: ClassVar[Mapping[str, str]] = {}
@@ -134,6 +136,20 @@ class Problem:
             check_outputs(model, self._losses)
             weights = {task: (self._loss_weights or {}).get(task, 1.0) for task in self._losses}
             model.compile(optimizer=optimizer, loss=dict(self._losses), loss_weights=weights)
+
+    def measuring_callback(
+        self, measure: Callable[[keras.Model], Measured], every: int, report: Callable[[int, Measured], None]
+    ) -> keras.callbacks.Callback:
+        """A callback that measures a model while it trains.
+
+        Args:
+            measure: model -> {task: {measure: value}}.
+            every: updates from one look to the next.
+            report: called with the update and what was measured.
+        """
+        from experiments.runs.training.validation import EveryUpdates
+
+        return EveryUpdates(measure, every, report)
 
     def task_losses(self, model: keras.Model) -> Callable[[Any], Mapping[str, Any]]:
         """batch -> {task: differentiable scalar}, for criteria that look at each task's loss."""

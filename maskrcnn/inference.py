@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -187,6 +188,18 @@ def as_float(image) -> np.ndarray:
     if not np.isfinite(image).all() or image.min() < 0 or image.max() > 1:
         raise ValueError(f"a float picture lies in [0, 1]; found {image.min():g} to {image.max():g}")
     return image.astype("float32")
+
+
+def detect_all(model, pictures, batch_size: int, verbose) -> list[Detections]:
+    """The detections of a Dataset's pictures, or of a list of them, some batches in memory at a time."""
+    count, chunk = len(pictures), 4 * batch_size  # of several, those that are equally large can be put together
+    bar = keras.utils.Progbar(count, verbose=1 if verbose == "auto" else verbose)
+    found = []
+    for start in range(0, count, chunk):
+        some = [pictures[i] for i in range(start, min(start + chunk, count))]
+        found += model.detect([getattr(one, "image", one) for one in some], batch_size=batch_size)
+        bar.update(len(found))
+    return found
 
 
 def _tile(factor_yx):

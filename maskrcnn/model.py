@@ -5,12 +5,14 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from maskrcnn import fit_inputs
 from maskrcnn import losses as loss_ops
+from maskrcnn.compile_options import batch_counter, check_loss_weights, check_options, optimizer_for
 from maskrcnn.config import MaskRCNNConfig
-from maskrcnn.data.pipeline import batches
-from maskrcnn.inference import Inference
+from maskrcnn.inference import Inference, detect_all
 from maskrcnn.network import build_network, leaf_layers, training_only
 from maskrcnn.network.forward import Forward
+from maskrcnn.replicas import never_empty, replica_count, share_of
 from maskrcnn.task_losses import task_losses
 from maskrcnn.training import training_answers
 
@@ -49,98 +51,148 @@ class MaskRCNN(keras.Model):
         self._loss_means = {name: keras.metrics.Mean(name=name) for name in ("loss", *loss_ops.NAMES)}
         self._inference = Inference(self)
         self._export_shapes = False  # while `export` traces, the `static_shapes` it was given
-        self._compiled_for = None  # names of the layers that train in the compiled step
+        self._class_weight = None  # of the current call of `fit`, by label
+        self._compiled_for = None  # names of the layers that train in the compiled step, and its class weights
         self.built = True
 
     # Training
 
-    def compile(self, optimizer="sgd", **kwargs):
-        """Like keras.Model.compile; the losses are Mask R-CNN's own. Scales the loss under mixed_float16."""
-        if kwargs.get("loss") is not None:
-            raise ValueError("MaskRCNN has its own five losses: weigh them by model.loss_weights[name].assign(...)")
-        optimizer = keras.optimizers.get(optimizer)
-        halved = any(layer.dtype_policy.name == "mixed_float16" for layer in leaf_layers(self.network))
-        if halved and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        compiled = kwargs.get("jit_compile", "auto") is True
-        if compiled and self.config.mask_target_sampling_ratio == 0:
-            raise ValueError(
-                "jit_compile=True: XLA needs shapes that do not depend on data, and with mask_target_sampling_ratio=0 "
-                "(MaskRCNNConfig.torchvision) each region's mask is sampled as often as it is large; give the config "
-                "mask_target_sampling_ratio=2, or leave jit_compile alone"
-            )
-        self.supports_jit = compiled  # only where it is asked for: work on empty slots costs time
-        super().compile(optimizer=optimizer, **kwargs)
+    def compile(self, optimizer="sgd", loss_weights=None, **kwargs):
+        """Like keras.Model.compile; the losses are Mask R-CNN's own.
 
-    def fit(self, x=None, *args, batch_size=None, validation_data=None, augment="none", train="all", **kwargs):
+        Honoured: `steps_per_execution`, `run_eagerly`, `jit_compile`, mixed precision (under mixed_float16 the loss is
+        scaled) and the optimizer's `gradient_accumulation_steps` (each of the batches has samples of its own). Under
+        tf.distribute.MirroredStrategy losses and gradients are those of one device at the same whole batch, but for
+        clipping and for batch norm that trains: each replica does both by itself.
+
+        Args:
+            optimizer: a Keras optimizer or its name.
+            loss_weights: {name: weight} of some of the five losses, assigned to `model.loss_weights`; what is not named
+                stays as it is there.
+            kwargs: of keras.Model.compile.
+
+        Raises:
+            ValueError: `loss`, `metrics` or `weighted_metrics` are given, a loss is not one of the five, XLA is asked
+                for with `mask_target_sampling_ratio=0`, or gradients are to be accumulated on several replicas.
+        """
+        check_options(kwargs, self.config)
+        weights = {} if loss_weights is None else check_loss_weights(loss_weights)
+        optimizer = optimizer_for(self, optimizer, self.distribute_strategy.num_replicas_in_sync)
+        self.supports_jit = kwargs.get("jit_compile") is True  # only where it is asked for: empty slots cost time
+        super().compile(optimizer=optimizer, **kwargs)
+        for name, weight in weights.items():
+            self.loss_weights[name].assign(weight)
+
+    def fit(
+        self, x=None, *args, batch_size=None, validation_data=None, augment="none", train="all", class_weight=None,
+        **kwargs,
+    ):  # fmt: skip
         """Like keras.Model.fit; `x` and `validation_data` may also be a `maskrcnn.data` dataset.
 
         Args:
             x: a maskrcnn.data Dataset, or a tf.data.Dataset of training batches.
-            batch_size: of a Dataset; 2 if None.
-            validation_data: likewise.
+            batch_size: of a Dataset; 2 if None. Under a strategy that of all replicas together.
+            validation_data: likewise. The same weights always have the same losses on it.
             augment: of a Dataset, see `maskrcnn.data.batches`.
             train: "heads", "3+", "4+", "5+" or "all": what trains in this call, of that which trains otherwise. "heads"
                 is all but the backbone, "4+" also the backbone's stages from the fourth on, at stride 16.
+            class_weight: {label: weight} of regions in the class loss of training, 0 for background, classes from 1 on.
 
         Returns:
             keras.callbacks.History, with "loss" and the five losses.
+
+        Raises:
+            ValueError: the data's classes are not the model's, a label is none, or `sample_weight` is given.
+            DataError: a picture cannot be read; the model keeps the weights of the updates before.
+            DivergedError: a loss is no number; the model has its last good weights, see callbacks.KeepLastGood.
         """
+        fit_inputs.refuse_sample_weight(kwargs.get("sample_weight"))
+        self._class_weight = fit_inputs.check_class_weight(class_weight, self.config.class_names)
         size = batch_size or 2
-        if _is_dataset(x):
-            steps = max(1, len(x) // size)
-            x = batches(
-                x, self.config, size, seed=self.config.seed, augment=augment,
-                epoch=lambda: int(self.optimizer.iterations) // steps,
-            )
-        if _is_dataset(validation_data):
-            validation_data = batches(validation_data, self.config, size, training=False)
+        held_out = fit_inputs.held_out_batches(self, validation_data, kwargs.pop("validation_batch_size", None) or size)
         kwargs.setdefault("shuffle", False)  # the dataset has shuffled already
-        whole = self.trainable_variables
-        with training_only(self.network, train) as frozen:
-            if frozen and self.compiled and not self.optimizer.built:
-                self.optimizer.build(whole)  # it would know those of this call alone
+        kwargs["callbacks"] = fit_inputs.with_guard(kwargs.get("callbacks"))
+        if self.compiled:
+            x = fit_inputs.training_batches(self, x, size, augment)
+            fit_inputs.build_optimizer(self, self.trainable_variables)
+        with training_only(self.network, train), fit_inputs.reader_errors(self):
             self._compile_again_where_others_train()
-            return super().fit(x, *args, validation_data=validation_data, **kwargs)
+            return super().fit(x, *args, validation_data=held_out, **kwargs)
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Like keras.Model.evaluate: the losses; `x` may also be a maskrcnn.data Dataset, `batch_size` 2 if None.
+
+        The same weights always have the same losses: samples are drawn by each picture's boxes, not by the step. For AP
+        and each task's measures see `maskrcnn.evaluate`. Raises as `fit` does.
+        """
+        fit_inputs.refuse_sample_weight(kwargs.get("sample_weight"))
+        if fit_inputs.is_dataset(x):
+            x, batch_size = fit_inputs.held_out_batches(self, x, batch_size or 2), None
+        with fit_inputs.reader_errors(self):
+            return super().evaluate(x, y, batch_size, **kwargs)
+
+    def predict(self, x, batch_size=None, verbose="auto", **kwargs):
+        """Find the objects of a maskrcnn.data Dataset or of a list of pictures; anything else as keras.Model.predict.
+
+        Args:
+            x: a Dataset, or a list of pictures as in `detect`.
+            batch_size: pictures that go through the network together; 4 if None.
+            verbose: 0: no progress bar.
+
+        Returns:
+            A list of Detections.
+        """
+        if fit_inputs.is_dataset(x) or isinstance(x, list):
+            return detect_all(self, x, batch_size or 4, verbose)
+        return super().predict(x, batch_size, verbose, **kwargs)
 
     def _compile_again_where_others_train(self):
-        """A compiled step keeps updating the layers that trained when it was first called."""
+        """A compiled step keeps updating the layers, and weighing the classes, of when it was first called."""
         training = frozenset(layer.name for layer in leaf_layers(self.network) if layer.trainable)
-        if training != self._compiled_for:
-            self.train_function, self._compiled_for = None, training
+        if (training, self._class_weight) != self._compiled_for:
+            self.train_function, self._compiled_for = None, (training, self._class_weight)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built. To find shapes Keras sums the replicas' batches, which may differ in size."""
 
     @property
     def step(self):
-        """Updates made so far: what the samplers draw from."""
+        """Training batches met so far: what the samplers of training draw from."""
         optimizer = getattr(self, "optimizer", None)
-        return tf.constant(0) if optimizer is None else tf.cast(optimizer.iterations.value, tf.int32)
+        return tf.constant(0) if optimizer is None else tf.cast(batch_counter(optimizer).value, tf.int32)
 
     def call(self, inputs, training=False, static_shapes=False):
         """With objects in `inputs` (a training batch): the answers beside their targets. Without: detections.
 
         Args:
             inputs: a dict; `image` and `image_size`, and for training the other keys of a batch.
-            training: whether batch norm trains.
+            training: whether batch norm trains; also, samples are then drawn anew at each step.
             static_shapes: fix every shape, which XLA and other runtimes ask for, at the cost of work on empty slots.
                 Call it on shapes that are known, in `tf.function(..., jit_compile=True)`.
         """
-        if "boxes" in inputs:
-            static_shapes = static_shapes or (self.compiled and self.jit_compile)
-        else:
-            static_shapes = static_shapes or self._export_shapes
+        with_objects = "boxes" in inputs
+        share = share_of(inputs) if with_objects else None
+        if share is not None:
+            inputs = never_empty(inputs)
+        static_shapes = static_shapes or (self.compiled and self.jit_compile if with_objects else self._export_shapes)
         forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
-        if "boxes" in inputs:
-            return training_answers(forward, inputs, self.step)
+        if with_objects:
+            return training_answers(forward, inputs, self.step if training else None, share=share)
         return self._inference.detections(forward)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The weighted sum of the five losses and the network's regularisers; each is tracked by its name."""
-        values = loss_ops.all_losses(y_pred, self.config.huber_delta)
+        """The weighted sum of the five losses and the network's regularisers; each is tracked by its name.
+
+        On several replicas each gives its part: the parts sum to the loss of the whole batch, as Keras sums gradients.
+        """
+        fit_inputs.refuse_sample_weight(sample_weight)
+        values = loss_ops.all_losses(y_pred, self.config.huber_delta, self._class_weight if training else None)
         total = tf.add_n([self.loss_weights[name] * values[name] for name in loss_ops.NAMES])
+        replicas = replica_count()
         if self.losses:
-            total += tf.add_n(self.losses)
+            total += tf.add_n(self.losses) / replicas
         for name, value in {"loss": total, **values}.items():
-            self._loss_means[name].update_state(value)
+            self._loss_means[name].update_state(value * replicas)  # Keras logs the mean over replicas
         return total
 
     def task_losses(self, batch, seed=None):
@@ -239,10 +291,6 @@ class MaskRCNN(keras.Model):
         """
         height, width = image_size
         return {"image": (1, height, width, 3), "rois": (1, rois, 4), "mask_rois": (1, detections, 4)}
-
-
-def _is_dataset(x) -> bool:
-    return hasattr(x, "class_names") and hasattr(x, "__getitem__")
 
 
 def load(path) -> MaskRCNN:

@@ -5,30 +5,31 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn.network.forward import Forward, of_class
+from maskrcnn.probe_boxes import picture_keys, uniform
 from maskrcnn.proposals.anchor_targets import anchor_targets
 from maskrcnn.regions.mask_targets import mask_targets
 from maskrcnn.regions.roi_targets import roi_targets
 from maskrcnn.regions.sampling import random_priority
+from maskrcnn.replicas import Share
 
 
-def training_answers(forward: Forward, batch, step, priorities=None):
+def training_answers(forward: Forward, batch, step, priorities=None, share: Share | None = None):
     """Everything the five losses are made of: answers on sampled anchors and regions, beside their targets.
 
     Args:
         forward: the network on the batch's pictures.
         batch: the training batch (maskrcnn.data).
-        step: int scalar that, with the config's seed, decides the samples.
+        step: int scalar that, with the config's seed and a picture's place in the batch, decides the samples; None:
+            the picture's own boxes and size do, so that the same pictures always give the same losses.
         priorities: two functions `shape -> float32 tensor`, for anchors and regions, that replace the random
             priorities; a test gives the index here.
+        share: of a replica in the whole batch, if there are several.
 
     Returns:
         A dict of dicts of tensors, keys anchors, rois, masks and proposals.
     """
     config = forward.config
-    draw_anchors, draw_rois = priorities or (
-        lambda shape: random_priority(shape, config.seed, step, 0),
-        lambda shape: random_priority(shape, config.seed, step, 1),
-    )
+    draw_anchors, draw_rois = priorities or (_draws(batch, config.seed, step, share, stream) for stream in (0, 1))
     logits, deltas = tf.concat(forward.rpn_logits, axis=1), tf.concat(forward.rpn_deltas, axis=1)
     anchors = anchor_targets(
         tf.concat(forward.anchors, axis=0), batch, config, draw_anchors(tf.shape(logits))
@@ -41,12 +42,30 @@ def training_answers(forward: Forward, batch, step, priorities=None):
     rois = roi_targets(boxes, count, batch, config, draw_rois(candidates))
     rois["logits"], all_deltas = forward.classify(rois["rois"])
     rois["answer"] = tf.gather(all_deltas, rois["labels"], batch_dims=2)
+    if share is not None:  # a picture that stands in for none is not sampled
+        anchors["is_sampled"] &= share.count > 0
+        rois["is_sampled"] &= share.count > 0
     return {
         "anchors": anchors,
         "rois": rois,
         "masks": _mask_answers(forward, batch, rois),
         "proposals": {"boxes": boxes, "count": count},
     }
+
+
+def _draws(batch, seed, step, share, stream):
+    """A function (B, N) -> random priorities of the batch's B pictures."""
+    if step is None:
+        return lambda shape: uniform(picture_keys(batch), shape[1:], seed, stream)
+    if share is None:
+        return lambda shape: random_priority(shape, seed, step, stream)
+
+    def of_whole(shape):
+        whole = tf.stack([tf.maximum(share.whole, shape[0]), shape[1]])
+        first = tf.minimum(share.first, whole[0] - shape[0])  # also of a stand-in behind the last picture
+        return random_priority(whole, seed, step, stream)[first : first + shape[0]]
+
+    return of_whole
 
 
 def _mask_answers(forward, batch, rois):

@@ -74,7 +74,7 @@ def train(problem, run, folder, work, every: int) -> None:
     from experiments.runs.runner import begin
     from experiments.runs.seed_model import SeedModel
     from experiments.runs.stages import train_dense
-    from experiments.runs.training.validation import Validation
+    from experiments.runs.training.validation import held_out_measures
 
     with folder.lock() as mine:
         if not mine:
@@ -85,6 +85,6 @@ def train(problem, run, folder, work, every: int) -> None:
         begin(problem, run, folder)
         watch = Stopwatch()
         split = "tune" if "tune" in problem.splits else "test"
-        looks = [Validation(problem, split, every, folder, work, watch)] if every else []
+        looks = [held_out_measures(problem, split, every, folder, work, watch)] if every else []
         train_dense(SeedModel(problem, run.settings.seed, work, watch), folder, run.settings, looks)
         provenance.end(folder)

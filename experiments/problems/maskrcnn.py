@@ -39,6 +39,7 @@ class MaskRCNNProblem(Problem):
     figures, breakdowns = maskrcnn_tasks.FIGURES, maskrcnn_tasks.BREAKDOWNS
     parts, loss_titles, columns = maskrcnn_tasks.PARTS, maskrcnn_tasks.LOSS_TITLES, maskrcnn_tasks.COLUMNS
     sections = {"data": DataSettings, "model": ModelSettings, "evaluation": DetectorEvaluation}
+    data_errors = (maskrcnn.data.DataError,)
     data_keys = {"data": ("kind", "train", "tune", "test")}
 
     def __init__(self, recipe: Any = None) -> None:
@@ -149,6 +150,9 @@ class MaskRCNNProblem(Problem):
         return list(maskrcnn.data.batches(chosen, self.config(0), size, training=False))
 
     # Measures
+
+    def measuring_callback(self, measure: Callable, every: int, report: Callable) -> maskrcnn.callbacks.Evaluate:
+        return maskrcnn.callbacks.Evaluate(measure, every, unit="update", prefix=None, report=report)
 
     def examples(self, split: str) -> int:
         return len(self.pictures[split])

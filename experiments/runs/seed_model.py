@@ -220,6 +220,9 @@ class SeedModel:
             callbacks: more of them.
             sparsity: step -> what is asked of the schedule there.
             steps: updates of the whole training that this is a part of, if it is.
+
+        Raises:
+            UserError: it diverged, or a sample is broken; the checkpoint is that of the last good state.
         """
         training, model = self.recipe.training, model or self.model
         self.work.say(f"{text}: training")
@@ -229,10 +232,16 @@ class SeedModel:
 
         history = History(folder, stage, training.checkpoint_every, until, sparsity, self.watch, self.log.losses)
         every = epoch_steps(steps or until, training.checkpoint_every)
-        fit(
-            model, lambda step: self.problem.batches("train", data_seed, step), until, rate, report, self.watch,
-            [*callbacks, history], every,
-        )  # fmt: skip
+        try:
+            fit(
+                model, lambda step: self.problem.batches("train", data_seed, step), until, rate, report, self.watch,
+                [*callbacks, history], every,
+            )  # fmt: skip
+        except self.problem.data_errors as error:
+            raise UserError(
+                f"{str(error).rstrip('.')}; mend it and start the same command again, which goes on from the last "
+                "checkpoint"
+            ) from None
 
     def data_seed(self, run: RunSettings) -> int:
         """Of the order of the samples: training and fine-tuning meet different ones, and so do repeats."""

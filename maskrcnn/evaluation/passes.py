@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 
+from maskrcnn.data.class_order import check_class_order
 from maskrcnn.data.sample import Sample
 from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
@@ -76,12 +76,8 @@ def evaluate_in_detail(
     """
     names = tuple(dataset.class_names)
     config = getattr(model, "config", None)
-    learnt = getattr(config, "class_names", None)
-    if learnt is not None and tuple(learnt) != names:
-        raise ValueError(
-            f"The model's classes are {tuple(learnt)}, the data set's {names}: evaluate on a data set "
-            "with the same classes in the same order."
-        )
+    if config is not None and hasattr(config, "class_names"):
+        check_class_order(config.class_names, dataset)
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count < 1:
         raise ValueError(f"There is nothing to evaluate: {len(dataset)} pictures, limit={limit}.")

@@ -63,7 +63,9 @@ class History(keras.callbacks.Callback):
             add_row(self._folder, row)
             self._log(row)
             if step < self._until and step - self._saved >= self._every:
-                State(self.model).save(self._folder.checkpoint)
+                state = State(self.model)
+                state.check_finite()  # the checkpoint from before is a good one
+                state.save(self._folder.checkpoint)
                 self._saved = step
 
 

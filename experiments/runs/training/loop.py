@@ -32,8 +32,10 @@ class Rates(keras.callbacks.Callback):
             self._step += 1
 
 
-class EveryBatch(keras.callbacks.Callback):
-    """Calls `report(logs)` after every update; logs hold the mean losses so far. Stops a run that diverges.
+class EveryBatch(keras.callbacks.TerminateOnNaN):
+    """Calls `report(logs)` after every update; logs hold the mean losses so far. Stops a run that diverges by an error.
+
+    The last good state is the run's checkpoint, so a model's `fit` need not keep one in memory: it is a TerminateOnNaN.
 
     Args:
         report: of one argument, a dict of floats.

@@ -12,6 +12,7 @@ import numpy as np
 from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.runs.run_folder import written_whole
+from experiments.runs.training.loop import steps_done
 
 
 class State:
@@ -24,6 +25,15 @@ class State:
     def __init__(self, model: keras.Model) -> None:
         self._model = model
         self._values = {key: np.array(variable) for key, variable in variables(model).items()}
+
+    def check_finite(self) -> None:
+        """Raises a UserError that names a value that is no number, if there is one."""
+        for key, value in self._values.items():
+            if value.dtype.kind not in "biu" and not np.isfinite(value).all():
+                raise UserError(
+                    f"{key} is no number after update {steps_done(self._model)}: the training diverged; lower the "
+                    "learning rate or clip_norm, or warm up longer"
+                )
 
     def restore(self) -> None:
         """Write the values back."""

@@ -17,7 +17,7 @@ from experiments.runs.training import choices
 from experiments.runs.training.loop import EveryBatch
 from experiments.runs.training.optimizers import training_rates
 from experiments.runs.training.state import draw_new_weights, read_weights, restore_from, variables
-from experiments.runs.training.validation import Validation
+from experiments.runs.training.validation import held_out_measures
 from experiments.settings.recipe import FinetuneSettings, GridSettings
 
 
@@ -248,7 +248,7 @@ def test_measures_while_it_trains_and_the_training_is_the_same(seed_model, dense
     said.note = lambda text: said.lines.append(text)
     said.lines = []
     seed_model.work = Stopping()
-    look = Validation(seed_model.problem, "tune", 2, folder, said, Stopwatch())
+    look = held_out_measures(seed_model.problem, "tune", 2, folder, said, Stopwatch())
     with folder.lock():
         train_dense(seed_model, folder, dense_run(seed_model.recipe, 0).settings, [look])
     assert equal(state(seed_model.model), dense[1])
@@ -266,3 +266,41 @@ def test_a_loss_that_is_no_number_stops_training(tiny):
     callback.on_train_batch_end(0, {"loss": 1.0})
     with pytest.raises(UserError, match="diverged; lower the learning rate"):
         callback.on_train_batch_end(0, {"loss": float("nan")})
+
+
+def test_a_broken_picture_ends_training_with_its_name_and_a_checkpoint_to_go_on_from(seed_model, dense, tmp_path):
+    from maskrcnn.data import DataError, Dataset
+    from maskrcnn.data.pipeline import epoch_order
+
+    pictures, whole = seed_model.problem.pictures, seed_model.problem.pictures["train"]
+    size = seed_model.recipe.training.batch_size
+    fourth = int(epoch_order(len(whole), seed_model.data_seed(dense_run(seed_model.recipe, 0).settings), 0)[3 * size])
+
+    def read(index):
+        if index == fourth:
+            raise DataError("photos/5.png: cannot be read; replace it.")
+        return whole[index]
+
+    entries = [whole.entry(index) for index in range(len(whole))]
+    pictures._splits["train"] = Dataset(whole.name, whole.class_names, len(whole), read, entries=entries)
+    try:
+        with pytest.raises(UserError, match="^photos/5.png: cannot be read; replace it; .*start the same") as raised:
+            train(seed_model, tmp_path)
+    finally:
+        pictures._splits["train"] = whole
+    assert "\n" not in str(raised.value)
+    with np.load(RunFolder(tmp_path).checkpoint) as stored:
+        assert [int(stored[name]) for name in stored.files if name.endswith("iteration")] == [2]
+    assert equal(train(seed_model, tmp_path), dense[1])  # the picture is mended
+
+
+def test_a_state_that_is_no_number_does_not_become_the_checkpoint(seed_model):
+    from experiments.runs.training.state import State
+
+    seed_model.restore_new()
+    State(seed_model.model).check_finite()
+    bias = seed_model.model.network.get_layer("mask_head").trainable_variables[-1]
+    bias.assign(np.full(bias.shape, np.nan))
+    with pytest.raises(UserError, match=r"mrcnn_mask.*/bias is no number after update 0: the training diverged"):
+        State(seed_model.model).check_finite()
+    seed_model.restore_new()

@@ -1,0 +1,6 @@
+"""Callbacks for `MaskRCNN.fit`: measures while it trains, and an end to a training that diverges."""
+
+from maskrcnn.callbacks.last_good_weights import DivergedError, KeepLastGood
+from maskrcnn.callbacks.per_task_measures import Evaluate
+
+__all__ = ["DivergedError", "Evaluate", "KeepLastGood"]

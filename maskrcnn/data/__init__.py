@@ -8,6 +8,7 @@ from .formats.image_file import ENDINGS as PICTURE_ENDINGS
 from .formats.image_file import picture_paths, read_picture
 from .formats.labelme import load_labelme
 from .formats.mask_folder import load_masks
+from .formats.picture_source import PictureBytes
 from .formats.via import load_via
 from .in_memory import from_arrays
 from .pipeline import batches
@@ -24,6 +25,7 @@ __all__ = [
     "Entry",
     "Sample",
     "PICTURE_ENDINGS",
+    "PictureBytes",
     "batches",
     "coco_results",
     "from_arrays",

@@ -171,3 +171,7 @@ def _explain_faults(app: FastAPI) -> None:
     async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
         parts = [f"{one['loc'][-1]} = {str(one.get('input'))[:100]!r}: {one['msg']}" for one in error.errors()]
         return JSONResponse({"detail": "; ".join(parts)}, 422)
+
+    @app.exception_handler(Exception)
+    async def own_up(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": "the server failed at this; its log has the error"}, 500)

@@ -60,8 +60,10 @@ async def read_upload(request: Request, limits: Limits) -> PictureBytes:
         raise HTTPException(408, f"the request did not arrive within {limits.upload_seconds:g} s") from None
     except MultiPartException as error:
         raise HTTPException(422, f"the form cannot be read ({error.message.rstrip('.')}); {_HINT}") from None
-    async with form:
+    try:
         return await _only_picture(form.multi_items(), limits)
+    finally:
+        await form.close()
 
 
 async def _only_picture(items: list[tuple[str, UploadFile | str]], limits: Limits) -> PictureBytes:

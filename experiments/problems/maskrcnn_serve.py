@@ -82,7 +82,8 @@ def listening(host: str, port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
     except OSError as error:
-        raise UserError(f"{host}, port {port}, cannot be listened on ({error.strerror}); choose another --port") from None
+        why = error.strerror or error
+        raise UserError(f"{host}, port {port}, cannot be listened on ({why}); choose another --port") from None
     return found
 
 
@@ -133,7 +134,7 @@ def served_app(settings: Serve) -> FastAPI:
     from maskrcnn.serving import Limits, create_app
 
     files = named_files(settings.model)
-    models = [served_model(*one) for one in track(files.items(), "loading", disable=len(files) == 1, transient=True)]
+    models = [served_model(*one) for one in track(files.items(), "loading", disable=len(files) == 1)]
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000, settings.places)
     return create_app(models, limits, **({} if is_loopback(settings.host) else {"hosts": ("*",)}))
 

@@ -50,12 +50,16 @@ class Answer:
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     def body(self, waited: float) -> bytes:
-        """The response's body; `waited` in seconds."""
+        """The response's body; `waited` in seconds.
+
+        Raises:
+            ValueError: the model answered with what is no number, which JSON does not know.
+        """
         if isinstance(self.content, bytes):
             return self.content
         times = {"wait": round(1000 * waited, 1), **self.milliseconds}
         times["total"] = round(sum(times.values()), 1)
-        return json.dumps({**self.content, "timing_ms": times}).encode()
+        return json.dumps({**self.content, "timing_ms": times}, allow_nan=False).encode()
 
 
 def answered(served: ServedModel, question: Question) -> Answer:
@@ -76,8 +80,8 @@ def answered(served: ServedModel, question: Question) -> Answer:
     )
     content = drawn(image, found) if question.drawn else written(served, image, found, question.masks)
     times.append(time.perf_counter())
-    spent = {name: round(1000 * float(s), 1) for name, s in zip(("decode", "detect", "write"), np.diff(times))}
-    return Answer(content, spent)
+    spent = (1000 * np.diff(times)).round(1).tolist()
+    return Answer(content, dict(zip(("decode", "detect", "write"), spent, strict=True)))
 
 
 def written(served: ServedModel, image: np.ndarray, found: Detections, masks: MaskFormat) -> dict[str, Any]:

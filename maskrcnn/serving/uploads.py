@@ -57,7 +57,8 @@ async def read_upload(request: Request, limits: Limits) -> PictureBytes:
         async with asyncio.timeout(limits.upload_seconds):
             form = await parser.parse()
     except TimeoutError:
-        raise HTTPException(408, f"the request did not arrive within {limits.upload_seconds:g} s") from None
+        reason = f"the request did not arrive within {limits.upload_seconds:g} s"
+        raise HTTPException(408, reason, {"Connection": "close"}) from None  # or its rest would be waited for
     except MultiPartException as error:
         raise HTTPException(422, f"the form cannot be read ({error.message.rstrip('.')}); {_HINT}") from None
     try:
@@ -91,7 +92,5 @@ async def _bounded(request: Request, limits: Limits) -> AsyncGenerator[bytes, No
 
 
 def _too_long(limits: Limits) -> HTTPException:
-    return HTTPException(
-        413, f"the request is larger than {limits.body_bytes / 2**20:g} MiB; send a smaller picture, or start the server "
-        "with a higher limit",
-    )  # fmt: skip
+    most = f"{limits.body_bytes / 2**20:g} MiB"
+    return HTTPException(413, f"the request is larger than {most}; send a smaller picture, or raise the server's limit")

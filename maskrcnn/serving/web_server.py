@@ -25,17 +25,23 @@ class WebServer(uvicorn.Server):
             self._ready()
 
 
-def run(app: FastAPI, place: socket.socket, ready: Callable[[], None]) -> None:
+def run(
+    app: FastAPI, place: socket.socket, ready: Callable[[], None], started: Callable[[WebServer], None] | None = None
+) -> None:
     """Serves until Ctrl-C, which lets running requests end; a second Ctrl-C does not.
 
     Args:
         app: from `create_app`.
         place: a bound socket.
         ready: called once models are warm and requests are taken.
+        started: takes the server, whose `should_exit` ends it from another thread.
     """
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=30,
     )  # fmt: skip
+    server = WebServer(config, ready)
+    if started is not None:
+        started(server)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn passes it on once it has shut down
-        WebServer(config, ready).run(sockets=[place])
+        server.run(sockets=[place])

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..dataset import DataError
-from .picture_source import EmbeddedImage, PictureBytes, Source, open_source
+from .picture_source import PictureBytes, Source, open_source
 
 Exif = Literal["auto", "apply", "ignore"]
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -212,7 +212,8 @@ def _opened(source: Source) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         own = "." if isinstance(source, PictureBytes) else "; if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS."
         raise DataError(
-            f"{source}: the picture is too large ({error}). Make it smaller or cut it into tiles{own}", "too large image"
+            f"{source}: the picture is too large ({error}). Make it smaller or cut it into tiles{own}",
+            "too large image",
         ) from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         why = "no known format" if isinstance(error, UnidentifiedImageError) else str(error)

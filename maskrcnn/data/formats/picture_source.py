@@ -62,8 +62,8 @@ def open_source(source: Source) -> Image.Image:
     width, height = picture.size
     if source.max_pixels is not None and width * height > source.max_pixels:
         raise DataError(
-            f"{source}: the picture is too large ({width}x{height} px; at most {source.max_pixels:,} pixels are taken). "
-            "Make it smaller or cut it into tiles.",
+            f"{source}: the picture is too large ({width}x{height} px; at most {source.max_pixels:,} pixels are taken)."
+            " Make it smaller or cut it into tiles.",
             "too large image",
         )
     return picture

@@ -10,6 +10,7 @@ from .formats.image_file import ENDINGS as PICTURE_ENDINGS
 from .formats.image_file import picture_paths, read_picture
 from .formats.labelme import load_labelme
 from .formats.mask_folder import load_masks
+from .formats.picture_source import PictureBytes
 from .formats.via import load_via
 from .in_memory import from_arrays
 from .layouts import annotations_in
@@ -29,6 +30,7 @@ __all__ = [
     "Sample",
     "PICTURE_ENDINGS",
     "annotations_in",
+    "PictureBytes",
     "batches",
     "coco_results",
     "from_arrays",

@@ -117,6 +117,22 @@ def evaluate_in_detail(
     return evaluator.result(tide=tide)
 
 
+def _say_if_too_many(name: str, busiest: int, config) -> None:
+    """Warns of objects that no model of the configuration can find, as they are too many in a picture."""
+    least = [field for field in ("detections_per_image", "post_nms_test") if getattr(config, field, busiest) < busiest]
+    if least:
+        from maskrcnn.data import DataWarning  # with TensorFlow, which this module needs for nothing else
+
+        limits = " and ".join(f"{field}={getattr(config, field)}" for field in least)
+        changes = ", ".join(f"{field}={busiest if field[0] == 'd' else 2 * busiest}" for field in least)
+        warnings.warn(
+            f"{name}: a picture holds {busiest} objects, more than the model's {limits}: the others count as missed. "
+            f"MaskRCNN(dataclasses.replace(model.config, {changes}), network=model.network) finds more.",
+            DataWarning,
+            stacklevel=4,
+        )
+
+
 def _ahead(read: Callable[[int], T], starts: Sequence[int]) -> Generator[T, None, None]:
     """read(start) for each start, in order, read in a thread while the caller works on those before.
 

@@ -7,9 +7,7 @@ decides which of the two a file of annotations means, and refuses where nothing 
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,25 +18,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..dataset import DataError
-from .json_values import read_json
+from .picture_source import PictureBytes, Source, open_source
 
 Exif = Literal["auto", "apply", "ignore"]
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ORIENTATION = 0x0112  # EXIF tag
 _BACK = {6: 8, 8: 6}  # the turn that undoes a turn; the others undo themselves
-
-
-@dataclass(frozen=True)
-class EmbeddedImage:
-    """The picture inside a LabelMe file: base64 under `imageData`."""
-
-    path: Path
-
-    def __str__(self) -> str:
-        return f"{self.path} (imageData)"
-
-
-Source = Path | EmbeddedImage
 
 
 @dataclass(frozen=True)
@@ -59,24 +44,24 @@ class ImageFile:
     orientation: int = 1
 
 
-def read_picture(path: str | Path, turned: bool = True) -> np.ndarray:
+def read_picture(source: str | Path | PictureBytes, turned: bool = True) -> np.ndarray:
     """A picture's pixels, (H, W, 3) uint8 RGB.
 
     Grey, palette, CMYK and alpha become RGB (alpha is dropped). 16-bit grey keeps its upper eight bits; 32-bit
     whole numbers are read as 8-bit up to 255 and as 16-bit up to 65535; floats are scaled from [0, 1], or
-    rounded from [0, 255].
+    rounded from [0, 255]. Of an animation or of several pages the first picture is read.
 
     Args:
-        path: the file.
+        source: the file, or its bytes.
         turned: apply its EXIF orientation, as viewers do; False: the pixels as stored.
 
     Raises:
         DataError: if it is missing, cannot be decoded, is too large to be decoded safely, or has other values.
     """
-    path = Path(path)
-    with _opened(path) as picture:
+    found = Path(source) if isinstance(source, str) else source
+    with _opened(found) as picture:
         orientation = exif_orientation(picture)
-        return _turned(_stored(picture, path), orientation if turned else 1)
+        return _turned(_stored(picture, found), orientation if turned else 1)
 
 
 def read_image(file: ImageFile) -> np.ndarray:
@@ -218,28 +203,23 @@ def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
 def _opened(source: Source) -> Iterator[Image.Image]:
     """The opened picture; whatever Pillow raises on opening or decoding becomes a `DataError`."""
     try:
-        with Image.open(source if isinstance(source, Path) else _embedded(source)) as picture:
+        with open_source(source) as picture:
             yield picture
     except DataError:
         raise
     except FileNotFoundError:
         raise DataError(f"{source}: the picture is missing.", "missing image") from None
     except Image.DecompressionBombError as error:
+        own = "." if isinstance(source, PictureBytes) else "; if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS."
         raise DataError(
-            f"{source}: the picture is too large ({error}). Make it smaller or cut it into tiles; if you trust "
-            "it, raise PIL.Image.MAX_IMAGE_PIXELS.",
-            "unreadable image",
+            f"{source}: the picture is too large ({error}). Make it smaller or cut it into tiles{own}",
+            "too large image",
         ) from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         why = "no known format" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DataError(
             f"{source}: the picture cannot be read ({why}). Save it again as JPEG or PNG.", "unreadable image"
         ) from error
-
-
-def _embedded(source: EmbeddedImage) -> io.BytesIO:
-    data = read_json(source.path)["imageData"]
-    return io.BytesIO(base64.b64decode(data.partition(",")[2] if data.startswith("data:") else data))
 
 
 def _turns_itself(picture: Image.Image) -> bool:

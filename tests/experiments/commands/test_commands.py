@@ -46,6 +46,8 @@ def test_the_words_are_listed():
         (["table", "nowhere"], "error: nowhere holds no sweep"),
         (["report", "nowhere"], "error: nowhere/runs.csv cannot be read"),
         (["detect", "nowhere.keras"], "error: no picture is named"),
+        (["serve"], "error: no model is named"),
+        (["serve", "--model", "a=nowhere.keras"], "error: nowhere.keras: no such model"),
     ],
 )
 def test_a_mistake_is_one_message_and_needs_no_tensorflow(arguments, message, tmp_path):
@@ -87,5 +89,5 @@ def test_a_wheel_brings_recipes_template_and_command(pytestconfig, tmp_path):
         entry = next(name for name in names if name.endswith("entry_points.txt"))
         assert "taskprune = experiments.commands:main" in content.read(entry).decode()
     assert {f"experiments/recipes/{path.name}" for path in shipped_recipes()} <= set(names)
-    assert "experiments/report/report.html.j2" in names
+    assert {"experiments/report/report.html.j2", "maskrcnn/serving/page.html"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "scripts/", "results/"))]

@@ -85,7 +85,7 @@ class Measured:
         agnostic_boxes: (A, 4), agnostic_scores: (A,): detections whatever their class.
         class_probs: (K, C + 1) of the given boxes, background first.
         refined_boxes: (K, C + 1, 4): where each class would move the given boxes.
-        mask_probs: (M, 28, 28, C) of the given mask boxes; channel c is label c + 1.
+        mask_probs: (M, 28, 28, C) of the given mask boxes; channel c is label c + 1. None: the model has no masks.
     """
 
     proposals: np.ndarray
@@ -95,4 +95,4 @@ class Measured:
     agnostic_scores: np.ndarray
     class_probs: np.ndarray
     refined_boxes: np.ndarray
-    mask_probs: np.ndarray
+    mask_probs: np.ndarray | None

@@ -31,7 +31,7 @@ class Evaluation:
     """What a pass gives.
 
     Attributes:
-        measures: {task: {measure: value}}, NaN where there is nothing to measure.
+        measures: {task: {measure: value}}, NaN where there is nothing to measure; no "mask" of a model without masks.
         per_class: {class name: {column: value}}: box and mask AP, AP50 and AP75, class accuracy, `objects`.
         probes: the boxes that were asked.
         ground_truth: the data set in COCO's format, JSON ready.
@@ -66,6 +66,7 @@ class Evaluator:
         self._probes: list[ImageProbes] = []
         self._hits = np.zeros(len(IOU_THRESHOLDS), np.int64)
         self._hits50 = 0
+        self._tasks = TASKS
         self._refined: list[np.ndarray] = []
         self._probabilities: list[np.ndarray] = []
         self._overlaps: list[tuple[np.ndarray, ...]] = []  # IoU, boundary IoU, and both at the ceiling
@@ -97,7 +98,9 @@ class Evaluator:
         probabilities = np.asarray(measured.class_probs, np.float32)
         self._probabilities.append(probabilities.reshape(-1, len(self._names) + 1))
 
-        if len(boxes):
+        if measured.mask_probs is None:
+            self._tasks = tuple(task for task in self._tasks if task != "mask")
+        elif len(boxes):
             masks, truth = np.asarray(measured.mask_probs), np.asarray(sample.masks)[probes.mask_owner]
             channel = np.asarray(sample.labels)[probes.mask_owner] - 1
             overlaps = mask_overlaps(masks[np.arange(len(boxes)), :, :, channel], boxes, truth)
@@ -117,22 +120,22 @@ class Evaluator:
         truth = self._records.ground_truth(self._names)
         boxes, masks, agnostic_boxes = self._records.results()
         index = coco_index(truth)
-        runs = {
-            "bbox": match(index, boxes, "bbox", most=self._most),
-            "mask": match(index, masks, "segm", most=self._most),
-        }
+        runs = {"bbox": match(index, boxes, "bbox", most=self._most)}
+        if "mask" in self._tasks:
+            runs["mask"] = match(index, masks, "segm", most=self._most)
         one_class = match(coco_index(agnostic(truth)), agnostic_boxes, "bbox", ranges=False, most=self._most)
 
         found = self._isolated()
         found["bbox"] |= average_precision(runs["bbox"])
         found["bbox"]["class_agnostic_ap"] = average_precision(one_class)["ap"]
-        found["mask"] |= average_precision(runs["mask"])
+        if "mask" in self._tasks:
+            found["mask"] |= average_precision(runs["mask"])
         if tide:
             for task, run in runs.items():
                 found[task] |= {f"tide_{error}": cost for error, cost in tide_errors(run).items()}
-        measures: Nested = {task: {} for task in TASKS}
+        measures: Nested = {task: {} for task in self._tasks}
         for measure in MEASURES.values():  # in the table's order
-            if measure.name in found[measure.task]:
+            if measure.task in measures and measure.name in found[measure.task]:
                 measures[measure.task][measure.name] = float(found[measure.task][measure.name])
         probes = ProbeSet(self._seed, tuple(self._probes))
         return Evaluation(measures, self._by_class(runs), probes, truth, boxes, masks, agnostic_boxes)
@@ -171,12 +174,13 @@ class Evaluator:
 
     def _check(self, sample, probes, measured) -> None:
         classes, boxes, masks = len(self._names) + 1, len(probes.boxes), len(probes.mask_boxes)
-        side = np.shape(measured.mask_probs)[1] if np.ndim(measured.mask_probs) > 1 else 0
+        side = np.shape(measured.mask_probs)[1] if np.ndim(measured.mask_probs) > 1 else 0  # type: ignore[arg-type]
         expected = {
             "class_probs": (boxes, classes),
             "refined_boxes": (boxes, classes, 4),
-            "mask_probs": (masks, side, side, classes - 1),
         }
+        if measured.mask_probs is not None:
+            expected["mask_probs"] = (masks, side, side, classes - 1)
         for name, shape in expected.items():
             found = np.shape(getattr(measured, name))
             if shape[0] and found != shape:

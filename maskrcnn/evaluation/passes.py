@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -46,7 +47,7 @@ def evaluate(
 
     Returns:
         {"proposal": {...}, "bbox": {...}, "class": {...}, "mask": {...}} of floats, NaN where there is
-        nothing to measure. AP counts a picture's best 100 detections of a class, as COCO does, or
+        nothing to measure; without "mask" where `Measured.mask_probs` is None. AP counts a picture's best 100 detections of a class, as COCO does, or
         `detections_per_image` of the model's config where that is more.
 
     Raises:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -15,55 +17,70 @@ def _small(stddev):
     return keras.initializers.RandomNormal(stddev=stddev)
 
 
-def rpn_head(width_in: int, config) -> keras.Model:
+def rpn_head(width_in: int, anchors: int, width: int, name: str = "rpn") -> keras.Model:
     """Objectness and deltas of every anchor; one head for all levels.
 
     Called on a map (B, h, w, width_in); returns logits (B, h, w, A) and deltas (B, h, w, 4 A),
     anchor by anchor (dx, dy, dw, dh).
+
+    Args:
+        width_in: channels of the map.
+        anchors: A, of each cell.
+        width: channels between the map and the answers.
+        name: of the model.
     """
-    anchors = len(config.anchor_ratios)
     feature = keras.Input((None, None, width_in), name="rpn_feature")
     x = layers.Conv2D(
-        config.rpn_width, 3, padding="same", activation="relu", kernel_initializer=_small(0.01), name="rpn_conv"
+        width, 3, padding="same", activation="relu", kernel_initializer=_small(0.01), name="rpn_conv"
     )(feature)
     logits = layers.Conv2D(anchors, 1, kernel_initializer=_small(0.01), dtype=_full(), name="rpn_class")(x)
     deltas = layers.Conv2D(4 * anchors, 1, kernel_initializer=_small(0.01), dtype=_full(), name="rpn_bbox")(x)
-    return keras.Model(feature, [logits, deltas], name="rpn")
+    return keras.Model(feature, [logits, deltas], name=name)
 
 
-def box_head(width_in: int, config) -> keras.Model:
+def box_head(width_in: int, size: int, classes: int, widths: Sequence[int], name: str = "box_head") -> keras.Model:
     """Class and box of each region.
 
-    Called on (R, s, s, width_in); returns class logits (R, C + 1), background first, and deltas
-    (R, 4 (C + 1)), class by class.
+    Called on (R, size, size, width_in); returns class logits (R, classes), background first, and deltas
+    (R, 4 classes), class by class.
+
+    Args:
+        width_in: channels of a region; size: its bins along each side.
+        classes: with the background.
+        widths: of the layers between the region and the answers.
+        name: of the model.
     """
-    size, classes = config.box_roi_size, config.num_classes
     region = keras.Input((size, size, width_in), name="box_region")
     x = layers.Flatten(name="box_flatten")(region)
-    for index, width in enumerate(config.box_head_widths, start=1):
+    for index, width in enumerate(widths, start=1):
         x = layers.Dense(width, activation="relu", kernel_initializer="he_uniform", name=f"box_fc{index}")(x)
     logits = layers.Dense(classes, kernel_initializer=_small(0.01), dtype=_full(), name="mrcnn_class_logits")(x)
     deltas = layers.Dense(4 * classes, kernel_initializer=_small(0.001), dtype=_full(), name="mrcnn_bbox")(x)
-    return keras.Model(region, [logits, deltas], name="box_head")
+    return keras.Model(region, [logits, deltas], name=name)
 
 
-def mask_head(width_in: int, config) -> keras.Model:
+def mask_head(
+    width_in: int, size: int, classes: int, widths: Sequence[int], deconv_width: int, name: str = "mask_head"
+) -> keras.Model:
     """A mask for each class of each region.
 
-    Called on (R, s, s, width_in); returns logits (R, 2 s, 2 s, C + 1). The background's channel is
+    Called on (R, size, size, width_in); returns logits (R, 2 size, 2 size, classes). The background's channel is
     there so that a channel's index is its label; nothing reads it.
+
+    Args:
+        width_in: channels of a region; size: its bins along each side.
+        classes: with the background.
+        widths: of the convolutions at the region's size; deconv_width: of the one that doubles it.
+        name: of the model.
     """
-    size = config.mask_roi_size
     region = keras.Input((size, size, width_in), name="mask_region")
     x = region
-    for index, width in enumerate(config.mask_head_widths, start=1):
+    for index, width in enumerate(widths, start=1):
         x = layers.Conv2D(
             width, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"mask_conv{index}"
         )(x)
     x = layers.Conv2DTranspose(
-        config.mask_deconv_width, 2, 2, activation="relu", kernel_initializer="he_normal", name="mask_deconv"
+        deconv_width, 2, 2, activation="relu", kernel_initializer="he_normal", name="mask_deconv"
     )(x)
-    logits = layers.Conv2D(
-        config.num_classes, 1, kernel_initializer="he_normal", dtype=_full(), name="mrcnn_mask"
-    )(x)
-    return keras.Model(region, logits, name="mask_head")
+    logits = layers.Conv2D(classes, 1, kernel_initializer="he_normal", dtype=_full(), name="mrcnn_mask")(x)
+    return keras.Model(region, logits, name=name)

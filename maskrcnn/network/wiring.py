@@ -71,7 +71,7 @@ def build_network(config, backbone: keras.Model | None = None, maps: Sequence[st
     mask_rois = keras.Input((None, 4), name="mask_rois", dtype="float32")
     levels = build_features(config, backbone, maps)(image)
     width = levels[0].shape[-1]
-    rpn = rpn_head(width, config)
+    rpn = rpn_head(width, len(config.anchor_ratios), config.rpn_width)
     outputs = {}
     for number, level in enumerate(levels, start=2):
         outputs[f"rpn_class_{number}"], outputs[f"rpn_bbox_{number}"] = rpn(level)
@@ -86,9 +86,12 @@ def build_network(config, backbone: keras.Model | None = None, maps: Sequence[st
         )
 
     regions = align(config.box_roi_size, "box_roi_align")([*levels[:4], rois])
-    outputs["mrcnn_class_logits"], outputs["mrcnn_bbox"] = box_head(width, config)(regions)
+    head = box_head(width, config.box_roi_size, config.num_classes, config.box_head_widths)
+    outputs["mrcnn_class_logits"], outputs["mrcnn_bbox"] = head(regions)
     mask_regions = align(config.mask_roi_size, "mask_roi_align")([*levels[:4], mask_rois])
-    outputs["mrcnn_mask"] = mask_head(width, config)(mask_regions)
+    outputs["mrcnn_mask"] = mask_head(
+        width, config.mask_roi_size, config.num_classes, config.mask_head_widths, config.mask_deconv_width
+    )(mask_regions)
     inputs = {"image": image, "rois": rois, "mask_rois": mask_rois}
     network = keras.Model(inputs, outputs, name="network")
     _refuse_shared_names(network)

@@ -32,11 +32,11 @@ def pyramid_anchors(grids, padded_size, sizes, ratios, rounding: bool = False):
     Args:
         grids: (height, width) of each level's map, finest first.
         padded_size: (height, width) of the picture that the network reads.
-        sizes, ratios, rounding: see `base_anchors`; one size a level.
+        sizes, ratios, rounding: see `base_anchors`; for each level one size, or a tuple of sizes.
 
     Returns:
-        A list with one (height * width * len(ratios), 4) float32 xyxy tensor a level, in the order
-        row, column, ratio: that of a flattened (height, width, ratio) map.
+        A list with one (height * width * sizes * ratios, 4) float32 xyxy tensor a level, in the order
+        row, column, size, ratio: that of a flattened (height, width, size * ratio) map.
     """
     levels = []
     for (rows, columns), size in zip(grids, sizes, strict=True):
@@ -44,5 +44,6 @@ def pyramid_anchors(grids, padded_size, sizes, ratios, rounding: bool = False):
         x = tf.cast(tf.range(columns) * (padded_size[1] // columns), tf.float32)
         yy, xx = tf.meshgrid(y, x, indexing="ij")
         shifts = tf.reshape(tf.stack([xx, yy, xx, yy], axis=-1), (-1, 1, 4))
-        levels.append(tf.reshape(shifts + base_anchors(size, ratios, rounding)[None], (-1, 4)))
+        base = np.concatenate([base_anchors(side, ratios, rounding) for side in np.atleast_1d(size)])
+        levels.append(tf.reshape(shifts + base[None], (-1, 4)))
     return levels

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
-from maskrcnn.evaluation.probe import ProbeSet, image_probes
+from maskrcnn.evaluation.probe import ImageProbes, ProbeSet, image_probes
+
+if TYPE_CHECKING:
+    from maskrcnn.data import Sample
+    from maskrcnn.detections import Measured
 
 _PATIENCE_S = 3.0  # a pass that ends sooner shows no bar
 
@@ -62,9 +67,29 @@ def evaluate_in_detail(
     Returns:
         The `Evaluation`.
     """
+    most = max(MOST_DETECTIONS, getattr(getattr(model, "config", None), "detections_per_image", MOST_DETECTIONS))
+    evaluator = Evaluator(dataset.class_names, probe_seed if probes is None else probes.seed, most)
+    for sample, probe, answer in answers(model, dataset, batch_size, probe_seed, progress, limit, probes):
+        evaluator.add(sample, probe, answer)
+    return evaluator.result(tide=tide)
+
+
+def answers(
+    model,
+    dataset,
+    batch_size: int = 8,
+    probe_seed: int = 0,
+    progress: bool = True,
+    limit: int | None = None,
+    probes: ProbeSet | None = None,
+) -> Iterator[tuple[Sample, ImageProbes, Measured]]:
+    """What a model answers about each picture of a data set, one after another. See `evaluate`.
+
+    Yields:
+        (sample, probes, measured) of a picture: what `Evaluator.add` takes.
+    """
     names = tuple(dataset.class_names)
-    config = getattr(model, "config", None)
-    learnt = getattr(config, "class_names", None)
+    learnt = getattr(getattr(model, "config", None), "class_names", None)
     if learnt is not None and tuple(learnt) != names:
         raise ValueError(
             f"The model's classes are {tuple(learnt)}, the data set's {names}: evaluate on a data set "
@@ -79,8 +104,6 @@ def evaluate_in_detail(
         raise ValueError(
             f"The probe set covers {len(probes)} pictures, {count} are asked for: draw one for them all."
         )
-    most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
-    evaluator = Evaluator(names, probe_seed if probes is None else probes.seed, most)
     starts = range(0, count, batch_size)
     for start in _with_bar(starts, progress):
         batch = range(start, min(start + batch_size, count))
@@ -89,14 +112,12 @@ def evaluate_in_detail(
             image_probes(s, probe_seed, i) if probes is None else probes[i]
             for i, s in zip(batch, samples, strict=True)
         ]
-        answers = model.measure(
+        found = model.measure(
             [s.image for s in samples], [p.boxes for p in asked], [p.mask_boxes for p in asked]
         )
-        if len(answers) != len(samples):
-            raise ValueError(f"model.measure answered for {len(answers)} of {len(samples)} pictures.")
-        for sample, probe, answer in zip(samples, asked, answers, strict=True):
-            evaluator.add(sample, probe, answer)
-    return evaluator.result(tide=tide)
+        if len(found) != len(samples):
+            raise ValueError(f"model.measure answered for {len(found)} of {len(samples)} pictures.")
+        yield from zip(samples, asked, found, strict=True)
 
 
 def _with_bar(items: Sequence[int], show: bool) -> Iterator[int]:

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maskrcnn import data, weights
+    from maskrcnn import data, inspect, weights
     from maskrcnn.config import MaskRCNNConfig
     from maskrcnn.detections import Detections, Measured
     from maskrcnn.evaluation import evaluate
@@ -35,6 +35,7 @@ __all__ = [
     "build_network",
     "data",
     "evaluate",
+    "inspect",
     "load",
     "paste_masks",
     "weights",
@@ -44,7 +45,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         found = getattr(importlib.import_module(f"maskrcnn.{_PLACES[name]}"), name)
-    elif name in ("data", "weights"):
+    elif name in ("data", "inspect", "weights"):
         found = importlib.import_module(f"maskrcnn.{name}")
     else:
         raise AttributeError(f"module 'maskrcnn' has no attribute {name!r}")

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maskrcnn import data, inspect, weights
+    from maskrcnn import callbacks, data, inspect, weights
     from maskrcnn.config import MaskRCNNConfig
     from maskrcnn.detections import Detections, Measured
     from maskrcnn.evaluation import evaluate
@@ -33,6 +33,7 @@ __all__ = [
     "MaskRCNNConfig",
     "Measured",
     "build_network",
+    "callbacks",
     "data",
     "evaluate",
     "inspect",
@@ -45,7 +46,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         found = getattr(importlib.import_module(f"maskrcnn.{_PLACES[name]}"), name)
-    elif name in ("data", "inspect", "weights"):
+    elif name in ("callbacks", "data", "inspect", "weights"):
         found = importlib.import_module(f"maskrcnn.{name}")
     else:
         raise AttributeError(f"module 'maskrcnn' has no attribute {name!r}")

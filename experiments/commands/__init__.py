@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("experiments.commands.train_command", "train the dense model of a recipe"),
     "evaluate": ("experiments.commands.evaluate_command", "measure each task of a saved model"),
     "detect": ("experiments.problems.maskrcnn_detect", "find objects in pictures, draw them and write them as JSON"),
+    "inspect": ("experiments.problems.maskrcnn_inspect", "every stage of one picture in a model, or in two, as a page"),
     "table": ("experiments.commands.table_command", "make a sweep's table anew from its runs"),
     "compare": ("experiments.commands.compare_command", "what may be said about two criteria, or two sweeps"),
     "plot": ("experiments.commands.plot_command", "draw the plots of a sweep"),

@@ -1,4 +1,4 @@
-"""Looking inside: every stage of one picture in a model, as arrays, as figures and as a page; and a data set's worst."""
+"""Looking inside a model: every stage of one picture as arrays, figures and a page; a data set's worst pictures."""
 
 from maskrcnn.inspect.activation_maps import Activation, activations, telling_layers
 from maskrcnn.inspect.confusion import Confusion, confusion

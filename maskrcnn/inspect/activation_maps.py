@@ -73,7 +73,7 @@ def activations(
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
             raise ValueError(f"the network has no layer {name!r}; {hint}")
     config, picture = model.config, as_float(image)
-    size = resized_size(*picture.shape[:2], config.min_size, config.max_size)
+    size = resized_size(picture.shape[0], picture.shape[1], config.min_size, config.max_size)
     padded = fit(picture, size, config.size_divisor)
     answers: dict[str, list] = {name: [] for name in names}
     with _recorded({name: known[name] for name in names}, answers):
@@ -82,7 +82,8 @@ def activations(
         probs, boxes = second_stage.second_stage(forward, forward.proposals())
         least, limit = config.detection_min_score, config.detections_per_image
         boxes, _, labels, count = second_stage.detect_boxes(forward, probs, boxes, least, limit)
-        second_stage.detect_masks(forward, boxes, labels, count)
+        if int(count[0]):
+            second_stage.detect_masks(forward, boxes, labels, count)
     parts = parts_of_layers(model.network)
     share = np.divide(size, padded.shape[:2])
     return [

@@ -18,7 +18,8 @@ class Confusion:
     """Detections against objects, class by class. Index 0 is nothing: no object in rows, no detection in columns.
 
     Attributes:
-        counts: (C + 1, C + 1) int64, [true class, found class]: row 0 are detections of nothing, column 0 missed objects.
+        counts: (C + 1, C + 1) int64, [true class, found class]; row 0 are detections of nothing, column 0 objects
+            that are missed.
         iou: (C + 1, C + 1) float64, the mean IoU of the boxes of each cell; NaN in row and column 0 and empty cells.
         class_names: of 1, 2, ...
         score, overlap: only detections of at least this score, and pairs of at least this IoU, count.

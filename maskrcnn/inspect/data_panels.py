@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.figure import Figure
+
+from maskrcnn.evaluation.evaluator import Evaluation
 from maskrcnn.evaluation.measures import MEASURES
 from maskrcnn.evaluation.probe import image_probes
 from maskrcnn.inspect.confusion import confusion
@@ -56,10 +60,11 @@ def curve_panels(found: Survey) -> list[Panel]:
         panels.append(
             Panel(
                 8, f"precision_{kind}", f"Precision and recall of {text}",
-                "Of the detections above some score, the share that is right, over the share of objects found, by class. "
-                "A curve that ends early misses objects whatever the score; one that begins low is sure of wrong ones.",
+                "Of the detections above some score, the share that is right, over the share of objects found, by "
+                "class. A curve that ends early misses objects whatever the score; one that begins low is sure of "
+                "wrong ones.",
                 f"AP {measures['ap']:.3f}, at IoU 0.5 {measures['ap50']:.3f}, at 0.75 {measures['ap75']:.3f}.",
-                lambda kind=kind: data_set_figures.precision_curves(precision_recall(evaluation, kind)),
+                functools.partial(_curves, evaluation, kind),
             )
         )  # fmt: skip
     taken = confusion(evaluation)
@@ -68,16 +73,20 @@ def curve_panels(found: Survey) -> list[Panel]:
     panels.append(
         Panel(
             8, "confusion", "Which class is taken for which",
-            f"Detections above {taken.score:g} paired with objects (IoU {taken.overlap:g}), whatever their classes, with "
-            "the mean IoU of their boxes. The diagonal is right; the last column are missed objects, the last row "
+            f"Detections above {taken.score:g} paired with objects (IoU {taken.overlap:g}), whatever their classes, "
+            "with the mean IoU of their boxes. The diagonal is right; the last column are missed objects, the last row "
             "detections of nothing.",
             f"{right} objects found rightly, {int(counts[1:, 1:].sum()) - right} as another class, "
             f"{int(counts[1:, 0].sum())} missed; {int(counts[0].sum())} detections of nothing.",
             lambda: data_set_figures.confusion_matrix(taken),
-            wide=len(taken.class_names) > 6,
+            wide=len(taken.class_names) > 4,
         )
     )  # fmt: skip
     return panels
+
+
+def _curves(evaluation: Evaluation, kind: str) -> Figure:
+    return data_set_figures.precision_curves(precision_recall(evaluation, kind))
 
 
 def _worst_panel(model: Any, dataset: Any, found: Survey, task: str, count: int, probe_seed: int) -> Panel:

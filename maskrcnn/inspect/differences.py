@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -47,24 +47,26 @@ def stage_differences(first: Stages, second: Stages) -> list[Difference]:
 
 
 def activation_differences(first: Sequence[Activation], second: Sequence[Activation]) -> list[Difference]:
-    """Silent and noisy channels of the layers that both have and, where their shapes agree, how far answers are apart."""
+    """Zero and noisy channels of the layers that both have; where shapes agree, how far their answers are apart."""
     theirs = {one.layer: one for one in second}
     pairs = [(one, theirs[one.layer]) for one in first if one.layer in theirs]
-    found = [
-        _pair(4, f"{word} channels, in the layers shown", *(sum(int(c(x)) for x in side) for side in zip(*pairs, strict=True)))
-        for word, c in (
-            ("all", lambda x: len(x.zero)),
-            ("all-zero", lambda x: x.zero.sum()),
-            ("noisy", lambda x: x.noisy.sum()),
-        )
-    ] if pairs else []
+    counts: dict[str, Callable[[Activation], int]] = {
+        "all": lambda one: len(one.zero),
+        "all-zero": lambda one: int(one.zero.sum()),
+        "noisy": lambda one: int(one.noisy.sum()),
+    }
+    found = []
+    for word, count in counts.items():
+        sums = [sum(count(pair[side]) for pair in pairs) for side in (0, 1)]
+        found.append(_pair(4, f"{word} channels, in the layers shown", *sums))
     for one, other in pairs:
         if one.of_regions or [m.shape for m in one.maps] != [m.shape for m in other.maps]:
             continue  # of other regions, or other channels
         apart = sum(float(np.square(a - b).sum()) for a, b in zip(one.maps, other.maps, strict=True))
         size = sum(float(np.square(a).sum()) for a in one.maps)
         share = float(np.sqrt(apart / size)) if size else np.nan
-        found.append(Difference(4, f"distance of the answers of {one.layer}, as a share of their size", None, None, share))
+        text = f"distance of the answers of {one.layer}, as a share of their size"
+        found.append(Difference(4, text, None, None, share))
     return found
 
 
@@ -97,9 +99,9 @@ def _anchors(first: Stages, second: Stages) -> list[Difference]:
         found.append(Difference(1, text, None, None, moved))
     if first.truth is not None and second.truth is not None and len(first.truth.boxes):
         values = []
-        for stages in (first, second):
-            rows = stages.truth.anchor_labels == 1
-            objects = stages.truth.boxes[stages.truth.anchor_objects[rows]]
+        for stages, truth in ((first, first.truth), (second, second.truth)):
+            rows = truth.anchor_labels == 1
+            objects = truth.boxes[truth.anchor_objects[rows]]
             overlap = aligned_iou(stages.anchor_boxes[rows], objects)
             values.append((float(stages.objectness[rows].mean()), float(overlap.mean())))
         found.append(_pair(1, "mean objectness of positive anchors", values[0][0], values[1][0]))
@@ -120,7 +122,8 @@ def _proposals(first: Stages, second: Stages) -> list[Difference]:
     if first.truth is not None and (~first.truth.crowd).any():
         objects = first.truth.boxes[~first.truth.crowd]
         overlap = [pairwise_iou(objects, one.proposals).max(axis=1, initial=0.0) for one in (first, second)]
-        found.append(_pair(2, "share of objects that a proposal finds (IoU 0.5)", *((o >= 0.5).mean() for o in overlap)))
+        recall = [(best >= 0.5).mean() for best in overlap]
+        found.append(_pair(2, "share of objects that a proposal finds (IoU 0.5)", *recall))
         found.append(_pair(2, "mean best IoU of an object", *(o.mean() for o in overlap)))
     called = [int((one.class_probs[:, 0] < 0.5).sum()) for one in (first, second)]
     return [*found, _pair(2, "proposals that the second stage calls an object", *called)]

@@ -20,16 +20,8 @@ from maskrcnn.inspect.differences import (
     weight_differences,
 )
 from maskrcnn.inspect.figures.canvas import pixels, png_of, sized
-from maskrcnn.inspect.panels import (
-    LEADS,
-    TITLES,
-    Panel,
-    activation_panels,
-    marks_meaning,
-    stage_panels,
-    truth_panel,
-    weight_panels,
-)
+from maskrcnn.inspect.panels import Panel, activation_panels, stage_panels, truth_panel, weight_panels
+from maskrcnn.inspect.stage_texts import LEADS, TITLES, marks_meaning
 from maskrcnn.inspect.stages import Stages, trace
 from maskrcnn.inspect.weight_shares import LayerWeights, layer_weights
 
@@ -76,7 +68,7 @@ def look_into(
     weights = layer_weights(model, silenced)
     config = model.config
     facts = {
-        "backbone": f"{config.backbone}, width x {config.backbone_alpha:g}" if config.backbone_alpha != 1 else config.backbone,
+        "backbone": config.backbone + (f", width x {config.backbone_alpha:g}" if config.backbone_alpha != 1 else ""),
         "weights": f"{sum(int(np.prod(v.shape)) for v in model.network.weights):,}",
         "classes": ", ".join(config.class_names),
     }
@@ -148,7 +140,7 @@ def _sections(models: Sequence[Inspection]) -> list[dict[str, Any]]:
     for stage, title in TITLES.items():
         shown = _side_by_side(weights if stage == 5 else [[p for p in side if p.stage == stage] for side in panels])
         if stage == 7 and truth is not None:
-            shown.insert(1, {"title": truth.title, "caption": truth.caption, "images": [_image(truth, "")], "wide": False})
+            shown = [*shown[:1], *_side_by_side([[truth]]), *shown[1:]]
         found.append(
             {
                 "anchor": f"stage-{stage}",

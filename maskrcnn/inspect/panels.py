@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from maskrcnn.inspect.activation_maps import DEVIATIONS, Activation
+from maskrcnn.inspect.activation_maps import Activation
 from maskrcnn.inspect.differences import objects_found
-from maskrcnn.inspect.figures import activation_figures, anchor_figures, object_figures, proposal_figures, weight_figures
+from maskrcnn.inspect.figures import (
+    activation_figures,
+    anchor_figures,
+    object_figures,
+    proposal_figures,
+    weight_figures,
+)
+from maskrcnn.inspect.stage_texts import UNKNOWN, found_in_words, nothing_found, part_name
 from maskrcnn.inspect.stages import Stages
 from maskrcnn.inspect.weight_shares import LayerWeights
-
-UNKNOWN = "The picture's objects are not known, so nothing can be compared with them here."
-TITLES = {
-    1: "Anchors",
-    2: "Proposals, and the second stage",
-    3: "Masks",
-    4: "Activations",
-    5: "Weights",
-    6: "The same figures while training",
-    7: "The composed result",
-}
-LEADS = {
-    1: "The region proposal network (RPN) looks at boxes that are fixed beforehand, the anchors, and says of each how "
-    "much it looks like an object, and how it should be moved to lie on it.",
-    2: "The best anchors of each level, moved, are candidates; suppression (NMS) leaves out near copies of better ones, "
-    "and what stays are the proposals. The second stage gives each a class and moves it once more.",
-    3: "The mask head answers on a small grid inside each final box; the answer is laid over the box and cut at 0.5.",
-    4: "What layers answer on this picture, a small map a channel, each scaled to its own range. Channels that are zero "
-    "everywhere say nothing here; noisy ones say nothing that their neighbours support.",
-    5: "How many weights of each layer's kernel have which value, on a logarithmic scale. Weights that are 0 are left "
-    "out.",
-    7: "What the model answers, all stages together.",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +78,8 @@ def _anchor_panels(stages: Stages) -> list[Panel]:
         ),
         Panel(
             1, "matched", "Against the truth",
-            "What training would call each anchor: positive on an object, negative far from any, neutral in between. An "
-            "object without a positive anchor of much overlap is hard to learn.",
+            "What training would call each anchor: positive on an object, negative far from any, neutral in between. "
+            "An object without a positive anchor of much overlap is hard to learn.",
             UNKNOWN if truth is None else f"{kinds[1]:,} positive, {kinds[0]:,} negative, {kinds[-1]:,} neutral.",
             None if truth is None else lambda: figures.matched(stages),
         ),
@@ -149,7 +134,7 @@ def _proposal_panels(stages: Stages) -> list[Panel]:
         Panel(
             2, "refined_detections", "The second stage: final boxes",
             "After suppression class by class: the proposal of each detection, dotted, and the final box, solid.",
-            f"{len(stages.detections)} detections above {stages.score_threshold:g}.",
+            found_in_words(stages),
             lambda: figures.refined_detections(stages),
         ),
     ]  # fmt: skip
@@ -158,47 +143,47 @@ def _proposal_panels(stages: Stages) -> list[Panel]:
 def _mask_panels(stages: Stages) -> list[Panel]:
     side = stages.mask_probs.shape[1] if len(stages.mask_probs) else 28
     shown = min(object_figures.MOST_MASKS, len(stages.detections))
-    note = f"The {shown} best of {len(stages.detections)} detections."
+    note = f"The {shown} best of {len(stages.detections)} detections." if shown else nothing_found(stages)
     return [
         Panel(
             3, "small_masks", f"Masks at {side} x {side}",
             "The mask head's own answers: white is certainly the object, black certainly not. Grey rims are where it "
             "hesitates; a flat grey means that it does not know the shape.",
             note,
-            lambda: object_figures.small_masks(stages),
+            (lambda: object_figures.small_masks(stages)) if shown else None,
         ),
         Panel(
             3, "pasted_masks", "Pasted",
             "The same masks on the picture, in the colour of their class; true outlines, where known, are white.",
             note,
-            lambda: object_figures.pasted_masks(stages),
+            (lambda: object_figures.pasted_masks(stages)) if shown else None,
         ),
     ]  # fmt: skip
 
 
 def _result_panels(stages: Stages) -> list[Panel]:
     truth, figures = stages.truth, object_figures
-    right = UNKNOWN
+    note, right = found_in_words(stages), UNKNOWN
     if truth is not None:
         right = f"{objects_found(stages)} of {int((~truth.crowd).sum())} objects found (right class, IoU 0.5)."
     return [
         Panel(
             7, "result", "Detections",
             "Boxes, masks, classes and scores, in the colours of all figures of this page.",
-            f"{len(stages.detections)} detections above {stages.score_threshold:g}.",
+            note,
             lambda: figures.composed(stages),
         ),
         Panel(
             7, "overlaps", "Every detection against every object",
-            "IoU of their boxes; ✗ marks a good box of the wrong class. Each column should have one dark cell: two are a "
-            "duplicate, none is a missed object.",
+            "IoU of their boxes; ✗ marks a good box of the wrong class. Each column should have one dark cell: two are "
+            "a duplicate, none is a missed object.",
             right,
-            None if truth is None else lambda: figures.overlaps(stages),
+            None if truth is None or not len(stages.detections) else lambda: figures.overlaps(stages),
         ),
         Panel(
             7, "splash", "Colour splash",
-            "The picture in grey, but for the detected objects: colour outside an object, or grey inside it, is a mask's "
-            "fault.",
+            "The picture in grey, but for the detected objects: colour outside an object, or grey inside it, is a "
+            "mask's fault.",
             f"{len(stages.detections)} masks.",
             lambda: figures.colour_splash(stages.image, stages.detections.masks),
         ),
@@ -221,33 +206,23 @@ def activation_panels(found: Sequence[Activation]) -> list[Panel]:
     return [
         Panel(
             4, f"activation_{one.layer}", one.layer, _activation_caption(one),
-            f"{activation_figures.counts(one)}.", lambda one=one: activation_figures.channel_grid(one),
+            f"{activation_figures.counts(one)}.", functools.partial(activation_figures.channel_grid, one),
         )
         for one in found
     ]  # fmt: skip
 
 
 def _activation_caption(one: Activation) -> str:
+    part = part_name(one.part)
     if not one.maps:
-        return f"Of {one.part}."
+        return f"Of the {part}."
     maps = one.maps[0]
     if maps.ndim == 2:
-        return f"Of {one.part}, {len(maps)} regions: a row a region, a column a channel."
+        return f"Of the {part}, {len(maps)} regions: a row a region, a column a channel."
     if one.of_regions:
-        return f"Of {one.part}, {maps.shape[1]} x {maps.shape[2]} cells; the best detection's is shown."
+        return f"Of the {part}, {maps.shape[1]} x {maps.shape[2]} cells; the best detection's is shown."
     levels = f", called on {len(one.maps)} levels, the finest is shown" if len(one.maps) > 1 else ""
-    return f"Of {one.part}, {maps.shape[1]} x {maps.shape[2]} cells{levels}."
-
-
-def marks_meaning(found: Sequence[Activation]) -> str:
-    """What the frames of stage 4 mean, in sentences; those of pruned channels only where some are known."""
-    known = any(one.silenced is not None for one in found)
-    pruned = "A red frame: pruned, as the model's weights say. " if known else ""
-    return (
-        f"{pruned}A blue frame: all zero on this picture{', though not pruned' if known else ''}. An orange frame: noisy, "
-        f"which is our own criterion: neighbouring cells are no more alike than those of white noise would be (Moran's I "
-        f"below {DEVIATIONS:g} of its standard deviations); maps of fewer than 256 cells are not judged."
-    )
+    return f"Of the {part}, {maps.shape[1]} x {maps.shape[2]} cells{levels}."
 
 
 def weight_panels(
@@ -257,13 +232,19 @@ def weight_panels(
     found = []
     for part in dict.fromkeys(one.part for one in layers):
         own, theirs = ([one for one in side if one.part == part] for side in (layers, others))
-        channels = [sum(len(one.zero) for one in side) for side in (own, theirs)]
-        pruned = [sum(int(one.pruned.sum()) for one in side) for side in (own, theirs)]
-        note = f"{channels[0]} channels, {pruned[0]} of them pruned or 0"
-        note += f"; {channels[1]} channels, {pruned[1]} of them pruned or 0." if others else "."
+        counts = [_channels(side) for side in ((own, theirs) if others else (own,))]
+        note = "; ".join(f"{name}: {text}" if others else text for name, text in zip(names, counts, strict=False)) + "."
         caption = "A panel a layer. A spike at one value, or bars far from all others, are worth a question."
         if others:
             caption = f"A panel a layer: the line is {names[0]}, the area {names[1]}."
-        draw = lambda own=own, theirs=theirs: weight_figures.histograms(own, theirs, names)  # noqa: E731
-        found.append(Panel(5, f"weights_{part}", part, caption, note, draw, wide=True))
+        title = part_name(part)[:1].upper() + part_name(part)[1:]
+        draw = functools.partial(weight_figures.histograms, own, theirs, names)
+        found.append(Panel(5, f"weights_{part}", title, caption, note, draw, wide=True))
     return found
+
+
+def _channels(layers: Sequence[LayerWeights]) -> str:
+    """How many channels some layers have, and what of them is pruned."""
+    count, pruned = sum(len(one.zero) for one in layers), sum(int(one.pruned.sum()) for one in layers)
+    word = "all 0" if all(one.silenced is None for one in layers) else "pruned"
+    return f"{count:,} channels, " + (f"{pruned:,} of them {word}" if pruned else f"none of them {word}")

@@ -124,7 +124,7 @@ def trace(
     sizes = tf.cast([size], tf.float32)
     found = {name: value.numpy() for name, value in run(padded[None], sizes, tf.cast(least, tf.float32)).items()}
 
-    back = (np.float32((height, width)) / np.float32(size))[[1, 0, 1, 0]]
+    back = (np.array((height, width), np.float32) / np.array(size, np.float32))[[1, 0, 1, 0]]
     count, proposal_count = found["count"][0], found["proposal_count"][0]
     labels = found["labels"][0, :count]
     refined, probs = found["refined"][0, :proposal_count], found["class_probs"][0, :proposal_count]
@@ -140,7 +140,7 @@ def trace(
         image=np.round(picture * 255).astype(np.uint8),
         class_names=config.class_names,
         network_size=size,
-        padded_size=tuple(int(side) for side in padded.shape[:2]),
+        padded_size=(int(padded.shape[0]), int(padded.shape[1])),
         grids=tuple((int(rows), int(columns)) for rows, columns in found["grids"]),
         anchors=found["anchors"] * back,
         anchor_levels=found["anchor_levels"],

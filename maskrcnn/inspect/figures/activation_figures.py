@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from maskrcnn.inspect.activation_maps import Activation
@@ -14,7 +15,7 @@ from maskrcnn.inspect.figures.object_figures import nothing
 
 MOST_CHANNELS = 64
 _MOST_REGIONS = 40
-_BESIDE, _TILE, _GAP, _NUMBER = 8, 96, 5, 15  # channels in a row; px of a channel, between two, above one
+_BESIDE, _TILE, _GAP, _NUMBER = 8, 96, 5, 19  # channels in a row; px of a channel, between two, above one
 PRUNED, ZERO, NOISY = "#CC3311", "#0077BB", "#EE7733"
 
 
@@ -49,13 +50,13 @@ def channel_grid(activation: Activation, most: int = MOST_CHANNELS) -> Figure:
     height, width = tiles[0].shape
     step_y, step_x = height + _NUMBER + _GAP, width + _GAP
     sheet = np.full((rows * step_y, columns * step_x), np.nan, np.float32)
-    figure = Figure(figsize=(canvas.WIDTH, canvas.WIDTH * sheet.shape[0] / sheet.shape[1] + 0.3), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)
+    size = (canvas.WIDTH, canvas.WIDTH * sheet.shape[0] / sheet.shape[1] + 0.3)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01))
     axis = figure.subplots()
     for place, (channel, tile) in enumerate(zip(numbers, tiles, strict=True)):
         y, x = (place // columns) * step_y + _NUMBER, (place % columns) * step_x
         sheet[y : y + height, x : x + width] = tile
-        axis.text(x, y - 2, str(channel), fontsize=5.5, color=canvas.GREY, va="bottom")
+        axis.text(x, y - 2, str(channel), fontsize=6, color=canvas.GREY, va="bottom")
         if (colour := _mark(activation, channel)) is not None:
             frame = Rectangle((x - 1, y - 1), width + 1, height + 1, fill=False, edgecolor=colour, linewidth=2.0)
             axis.add_patch(frame)

@@ -14,7 +14,7 @@ MOST_DRAWN = 50  # boxes of a kind: more hide the picture
 @canvas.styled
 def pyramid(stages: Stages) -> Figure:
     """The anchors of one cell, in the middle of the picture, of each level."""
-    figure, axis = canvas.on_picture(stages.image, margin=0.12)
+    figure, axis = canvas.on_picture(stages.image)
     handles = []
     for number, (rows, columns) in enumerate(stages.grids):
         own = stages.anchors[stages.anchor_levels == number + FINEST_LEVEL]
@@ -48,7 +48,7 @@ def sorted_scores(stages: Stages) -> Figure:
 @canvas.styled
 def best_anchors(stages: Stages, most: int = MOST_DRAWN) -> Figure:
     """The best anchors of all levels, as they lie, coloured by objectness."""
-    figure, axis = canvas.on_picture(stages.image, margin=0.06)
+    figure, axis = canvas.on_picture(stages.image)
     best = np.argsort(-stages.objectness, kind="stable")[:most][::-1]
     _scored(figure, axis, stages.anchors[best], stages.objectness[best])
     return figure
@@ -62,10 +62,10 @@ def matched(stages: Stages, most: int = MOST_DRAWN) -> Figure:
         ValueError: the stages have no truth.
     """
     truth = _truth(stages)
-    figure, axis = canvas.on_picture(stages.image, margin=0.06)
+    figure, axis = canvas.on_picture(stages.image)
     handles = []
-    looks = ((0, "negative", canvas.REFUSED, 0.7), (-1, "neutral", canvas.NEUTRAL, 1.0), (1, "positive", canvas.CHOSEN, 1.5))
-    for value, name, colour, width in looks:
+    refused, neutral = (0, "negative", canvas.REFUSED, 0.7), (-1, "neutral", canvas.NEUTRAL, 1.0)
+    for value, name, colour, width in (refused, neutral, (1, "positive", canvas.CHOSEN, 1.5)):
         rows = np.flatnonzero(truth.anchor_labels == value)
         drawn = rows[np.linspace(0, len(rows) - 1, min(len(rows), most if value == 1 else 25)).astype(int)]
         canvas.boxes(axis, stages.anchors[drawn], colour, width=width, alpha=0.9)
@@ -84,7 +84,7 @@ def refined_positives(stages: Stages, most: int = MOST_DRAWN) -> Figure:
         ValueError: the stages have no truth.
     """
     truth = _truth(stages)
-    figure, axis = canvas.on_picture(stages.image, margin=0.06)
+    figure, axis = canvas.on_picture(stages.image)
     rows = np.flatnonzero(truth.anchor_labels == 1)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
     canvas.boxes(axis, stages.anchors[rows], canvas.CHOSEN, style=(0, (1, 1.6)), width=1.1)

@@ -25,9 +25,9 @@ INK, GREY, FAINT = "#222222", "#6E6E6E", "#E3E3E3"
 CHOSEN, REFUSED, NEUTRAL = "#117733", "#AA4499", "#999999"
 LEVELS = ("#332288", "#0077BB", "#33BBEE", "#EE7733", "#CC3311")  # P2 to P6
 SCORES = "viridis_r"
-WIDTH = 4.6  # inches of a panel
-_DPI = 180
-_STYLE = {
+WIDTH = 4.0  # inches of a panel
+_DPI = 200
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -78,14 +78,14 @@ def chart(width: float = WIDTH, height: float = 3.4) -> tuple[Figure, Axes]:
     return figure, axis
 
 
-def on_picture(image: np.ndarray, faded: bool = True, margin: float = 0.0) -> tuple[Figure, Axes]:
+def on_picture(image: np.ndarray, faded: bool = True, margin: float = 0.06) -> tuple[Figure, Axes]:
     """A figure with a picture (H, W, 3) uint8, pale unless `faded` is false, in its own pixels.
 
     `margin` is shown around it, as a share of its sides.
     """
     height, width = image.shape[:2]
     tall = min(1.6, max(0.5, height / width))
-    figure = Figure(figsize=(WIDTH, WIDTH * tall + 0.35), layout="constrained")
+    figure = Figure(figsize=(WIDTH, WIDTH * tall + 0.3), layout="constrained")
     axis = figure.subplots()
     show(axis, image, faded)
     axis.set_xlim(-margin * width, width * (1 + margin))
@@ -107,7 +107,7 @@ def show(axis: Axes, image: np.ndarray, faded: bool = False) -> None:
 
 def grey(image: np.ndarray) -> np.ndarray:
     """Luma (H, W) float32 of a picture (H, W, 3) uint8 (ITU-R BT.601)."""
-    return image.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
+    return image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def boxes(axis: Axes, corners: np.ndarray, colour: Any, style: Any = "-", width: float = 1.3, alpha=1.0) -> None:
@@ -184,7 +184,7 @@ def png(figure: Figure, dpi: int = _DPI) -> bytes:
 
 def png_of(picture: np.ndarray) -> bytes:
     """(H, W, 3) uint8 RGB as a PNG of at most 256 colours."""
-    few = Image.fromarray(picture).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few = Image.fromarray(picture).quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     file = io.BytesIO()
     few.save(file, "PNG", optimize=True)
     return file.getvalue()

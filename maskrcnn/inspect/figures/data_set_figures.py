@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -23,10 +25,11 @@ def precision_curves(curves: PrecisionRecall) -> Figure:
             continue
         colour = canvas.class_colour(label, curves.class_names)
         # With more classes than colours, a marker tells those of one colour apart.
-        mark = {} if label <= len(canvas.COLOURS) else {"marker": "o", "markevery": 10, "markersize": 3.5}
+        mark: Any = {} if label <= len(canvas.COLOURS) else {"marker": "o", "markevery": 10, "markersize": 3.5}
         for iou, dash in _DASHES:
             at = int(np.argmin(np.abs(curves.ious - iou)))
-            axis.plot(curves.recall, own[at], color=colour, linestyle=dash, linewidth=1.5 if iou == 0.5 else 1.0, **mark)
+            thick = 1.5 if iou == 0.5 else 1.0
+            axis.plot(curves.recall, own[at], color=colour, linestyle=dash, linewidth=thick, **mark)
         handles.append(canvas.entry(f"{name}  AP {own.mean():.2f}", color=colour, linewidth=3, **mark))
     axis.set(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(-0.02, 1.03))
     handles += [canvas.entry(f"IoU {iou:g}", color=canvas.GREY, linestyle=dash) for iou, dash in _DASHES]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from maskrcnn.box_overlap import pairwise_iou
 from maskrcnn.detections import Detections
@@ -32,12 +33,11 @@ def pasted_masks(stages: Stages, most: int = MOST_MASKS) -> Figure:
 def _grid(stages: Stages, most: int, draw: Any) -> Figure:
     count = min(most, len(stages.detections))
     if not count:
-        return nothing(f"Nothing scores above {stages.score_threshold:g}: there is no mask to show.")
+        return nothing("Nothing was found: there is no mask to show.")
     columns = min(_BESIDE, count)
     rows = -(-count // columns)
     size = (canvas.WIDTH, rows * (canvas.WIDTH / max(columns, 3) + 0.22))
-    figure = Figure(figsize=size, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03))
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes:
         axis.set_axis_off()
@@ -45,7 +45,8 @@ def _grid(stages: Stages, most: int, draw: Any) -> Figure:
     for number, axis in zip(range(count), axes, strict=False):
         colour = canvas.class_colour(int(found.labels[number]), stages.class_names, number)
         draw(stages, number, axis, colour)
-        axis.set_title(f"{found.names[number]} {found.scores[number]:.2f}", color=colour, fontsize=8.5, fontweight="bold")
+        text = f"{found.names[number]} {found.scores[number]:.2f}"
+        axis.set_title(text, color=colour, fontsize=8.5, fontweight="bold")
     return figure
 
 

@@ -16,7 +16,7 @@ FOREGROUND = 0.5  # a proposal is called an object if the background is less pro
 @canvas.styled
 def refined_candidates(stages: Stages, most: int = 25) -> Figure:
     """The best candidates: the anchor, dotted, and the box that the RPN makes of it, solid."""
-    figure, axis = canvas.on_picture(stages.image, margin=0.06)
+    figure, axis = canvas.on_picture(stages.image)
     rows = _best(stages, most)
     colours = [canvas.LEVELS[level - 2] for level in stages.anchor_levels[rows]]
     canvas.boxes(axis, stages.anchors[rows], colours, style=DOTTED, width=1.0)
@@ -36,7 +36,7 @@ def suppressed(stages: Stages, most: int = 100, after: bool = True) -> Figure:
         most: candidates that are drawn.
         after: false draws all of them alike.
     """
-    figure, axis = canvas.on_picture(stages.image, margin=0.03)
+    figure, axis = canvas.on_picture(stages.image)
     rows = _best(stages, most)
     kept = np.isin(rows, stages.proposal_anchors)
     if after:
@@ -86,7 +86,7 @@ def recall_by_rank(stages: Stages) -> tuple[np.ndarray, np.ndarray] | None:
 @canvas.styled
 def classified(stages: Stages, most: int = 40) -> Figure:
     """Proposals that the second stage calls an object: as proposed, dotted, and as it moves them, solid."""
-    figure, axis = canvas.on_picture(stages.image, margin=0.03)
+    figure, axis = canvas.on_picture(stages.image)
     rows = np.flatnonzero(stages.class_probs[:, 0] < FOREGROUND)
     rows = rows[np.argsort(stages.class_probs[rows, 0], kind="stable")][:most]
     labels = stages.class_probs[rows, 1:].argmax(axis=1) + 1 if len(rows) else rows
@@ -100,7 +100,7 @@ def classified(stages: Stages, most: int = 40) -> Figure:
 @canvas.styled
 def refined_detections(stages: Stages) -> Figure:
     """The detections: the proposal that each comes from, dotted, and the final box, solid."""
-    figure, axis = canvas.on_picture(stages.image, margin=0.03)
+    figure, axis = canvas.on_picture(stages.image)
     found = stages.detections
     colours = [canvas.class_colour(int(c), stages.class_names, n) for n, c in enumerate(found.labels)]
     if stages.truth is not None:

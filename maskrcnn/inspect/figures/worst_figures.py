@@ -59,7 +59,8 @@ def _proposals(axis, sample, probes, measured, class_names) -> None:
 def _boxes(axis, sample, probes, measured, class_names) -> None:
     rows = np.flatnonzero(probes.kind == JITTERED)[::3]  # the rest would hide the picture
     canvas.truth_boxes(axis, probes.mask_boxes)
-    colours = [canvas.class_colour(int(c), class_names, int(o)) for c, o in zip(probes.labels[rows], probes.owner[rows], strict=True)]
+    of_whom = zip(probes.labels[rows].tolist(), probes.owner[rows].tolist(), strict=True)
+    colours = [canvas.class_colour(label, class_names, owner) for label, owner in of_whom]
     canvas.boxes(axis, probes.boxes[rows], colours, style=_DOTTED, width=0.9)
     canvas.boxes(axis, measured.refined_boxes[rows, probes.labels[rows]], colours, width=1.1)
 

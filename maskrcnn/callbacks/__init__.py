@@ -1,0 +1,5 @@
+"""Callbacks for `MaskRCNN.fit`."""
+
+from maskrcnn.callbacks.inspect_log import Inspect
+
+__all__ = ["Inspect"]

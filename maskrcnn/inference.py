@@ -77,7 +77,7 @@ class Inference:
         for i, (picture, size) in enumerate(zip(pictures, sizes, strict=True)):
             factor = _tile(np.float32(picture.shape[:2]) / np.float32(size))
             own = found | {"boxes": found["boxes"] * factor}
-            answers.append(_collect(own, i, masks[i], picture.shape[:2], config.class_names))
+            answers.append(collect(own, i, masks[i], picture.shape[:2], config.class_names))
         return answers
 
     def _detect(self, images, sizes, min_score, max_detections):
@@ -135,7 +135,7 @@ class Inference:
                 Measured(
                     found["proposals"][i, :proposals] * back,
                     found["proposal_scores"][i, :proposals],
-                    _collect(one, i, detected[i], pictures[i].shape[:2], config.class_names),
+                    collect(one, i, detected[i], pictures[i].shape[:2], config.class_names),
                     found["agnostic_boxes"][i, :agnostic] * back,
                     found["agnostic_scores"][i, :agnostic],
                     found["class_probs"][i, :given],
@@ -215,8 +215,13 @@ def _pad_boxes(boxes) -> np.ndarray:
     return padded
 
 
-def _collect(found, index, mask_probs, size, class_names) -> Detections:
-    """The detections of picture `index` of a batch; `size` is its (height, width)."""
+def collect(found, index, mask_probs, size, class_names) -> Detections:
+    """The detections of picture `index` of a batch; `size` is its (height, width).
+
+    Args:
+        found: boxes (B, D, 4) in px of the picture as given, scores, labels (B, D) and count (B,), NumPy.
+        mask_probs: (count of this picture, 28, 28).
+    """
     count = found["count"][index]
     # Scaling back may pass the edge by the last digit.
     boxes = np.minimum(found["boxes"][index, :count].astype("float32"), _tile(np.float32(size)))

@@ -1,6 +1,7 @@
-"""Callbacks for `MaskRCNN.fit`: measures while it trains, and an end to a training that diverges."""
+"""Callbacks for `MaskRCNN.fit`: measures and figures while it trains, and an end to a training that diverges."""
 
+from maskrcnn.callbacks.inspect_log import Inspect
 from maskrcnn.callbacks.last_good_weights import DivergedError, KeepLastGood
 from maskrcnn.callbacks.per_task_measures import Evaluate
 
-__all__ = ["DivergedError", "Evaluate", "KeepLastGood"]
+__all__ = ["DivergedError", "Evaluate", "Inspect", "KeepLastGood"]

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from maskrcnn.data.class_order import check_class_order
 from maskrcnn.data.sample import Sample
@@ -16,6 +16,9 @@ from maskrcnn.evaluation.ap import MOST_DETECTIONS
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
 from maskrcnn.evaluation.probe import ImageProbes, ProbeSet, image_probes
+
+if TYPE_CHECKING:
+    from maskrcnn.detections import Measured
 
 T = TypeVar("T")
 
@@ -75,7 +78,31 @@ def evaluate_in_detail(
     Returns:
         The `Evaluation`.
     """
-    names = tuple(dataset.class_names)
+    config = getattr(model, "config", None)
+    most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
+    evaluator = Evaluator(dataset.class_names, probe_seed if probes is None else probes.seed, most)
+    busiest = 0
+    for sample, probe, answer in answers(model, dataset, batch_size, probe_seed, progress, limit, probes):
+        evaluator.add(sample, probe, answer)
+        busiest = max(busiest, len(sample.labels) - int(sample.crowd.sum()))
+    _say_if_too_many(dataset.name, busiest, config)
+    return evaluator.result(tide=tide)
+
+
+def answers(
+    model,
+    dataset,
+    batch_size: int = 8,
+    probe_seed: int = 0,
+    progress: bool = True,
+    limit: int | None = None,
+    probes: ProbeSet | None = None,
+) -> Iterator[tuple[Sample, ImageProbes, Measured]]:
+    """What a model answers about each picture of a data set, one after another. See `evaluate`.
+
+    Yields:
+        (sample, probes, measured) of a picture: what `Evaluator.add` takes.
+    """
     config = getattr(model, "config", None)
     if config is not None and hasattr(config, "class_names"):
         check_class_order(config.class_names, dataset)
@@ -88,9 +115,6 @@ def evaluate_in_detail(
         raise ValueError(
             f"The probe set covers {len(probes)} pictures, {count} are asked for: draw one for them all."
         )
-    most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
-    evaluator = Evaluator(names, probe_seed if probes is None else probes.seed, most)
-    busiest = 0
 
     def read(start: int) -> tuple[list[Sample], list[ImageProbes]]:
         batch = range(start, min(start + batch_size, count))
@@ -106,16 +130,12 @@ def evaluate_in_detail(
     starts = range(0, count, batch_size)
     with closing(_ahead(read, starts)) as batches:
         for samples, asked in _with_bar(batches, len(starts), progress):
-            answers = model.measure(
+            found = model.measure(
                 [s.image for s in samples], [p.boxes for p in asked], [p.mask_boxes for p in asked]
             )
-            if len(answers) != len(samples):
-                raise ValueError(f"model.measure answered for {len(answers)} of {len(samples)} pictures.")
-            for sample, probe, answer in zip(samples, asked, answers, strict=True):
-                evaluator.add(sample, probe, answer)
-                busiest = max(busiest, len(sample.labels) - int(sample.crowd.sum()))
-    _say_if_too_many(dataset.name, busiest, config)
-    return evaluator.result(tide=tide)
+            if len(found) != len(samples):
+                raise ValueError(f"model.measure answered for {len(found)} of {len(samples)} pictures.")
+            yield from zip(samples, asked, found, strict=True)
 
 
 def _say_if_too_many(name: str, busiest: int, config) -> None:

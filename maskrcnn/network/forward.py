@@ -26,8 +26,9 @@ class Forward:
         self.training, self.static_shapes = training, static_shapes
         self._pieces = Pieces(network)
         logits, deltas, self._maps = self._pieces.pyramid(normalise(images, image_size, config), training)
+        self.grids = [(tf.shape(level)[1], tf.shape(level)[2]) for level in logits]
         self.anchors = pyramid_anchors(
-            [(tf.shape(level)[1], tf.shape(level)[2]) for level in logits],
+            self.grids,
             (tf.shape(images)[1], tf.shape(images)[2]),
             config.anchor_sizes,
             config.anchor_ratios,

@@ -8,6 +8,37 @@ from maskrcnn import boxes as box_ops
 from maskrcnn.proposals.nms import grouped_nms
 
 
+def candidates(logits, deltas, anchors, image_size, *, pre_nms, min_side):
+    """The best anchors of each level, moved as the RPN asks: what the suppression chooses from.
+
+    Args:
+        logits, deltas, anchors, image_size, pre_nms, min_side: see `propose`.
+
+    Returns:
+        boxes (B, K, 4) float32 xyxy in the picture, level by level, best first in each; scores (B, K, L) float32, 0 but
+        for the box's own level, and 0 there as well where a side is shorter than `min_side`; and rows (B, K) int32 of
+        all anchors, the levels' one after another.
+    """
+    kept_boxes, kept_scores, kept_rows, first = [], [], [], 0
+    for level, (level_logits, level_deltas, level_anchors) in enumerate(zip(logits, deltas, anchors, strict=True)):
+        size = tf.shape(level_logits)[1] if level_logits.shape[1] is None else level_logits.shape[1]
+        best = tf.minimum(pre_nms, size) if tf.is_tensor(size) else min(pre_nms, size)
+        scores, index = tf.math.top_k(level_logits, k=best)
+        boxes = box_ops.decode(
+            tf.gather(level_deltas, index, batch_dims=1), tf.gather(level_anchors, index)
+        )
+        boxes = box_ops.clip(boxes, image_size)
+        width, height = box_ops.sides(boxes)
+        # Positive, as the suppression asks, and unlike a sigmoid without ties among confident anchors.
+        scores = tf.where((width >= min_side) & (height >= min_side), tf.math.softplus(scores), 0.0)
+        of_level = tf.one_hot(level, len(logits), on_value=True, off_value=False)
+        kept_scores.append(tf.where(of_level[None, None], scores[..., None], 0.0))
+        kept_boxes.append(boxes)
+        kept_rows.append(first + index)
+        first += size
+    return tf.concat(kept_boxes, axis=1), tf.concat(kept_scores, axis=1), tf.concat(kept_rows, axis=1)
+
+
 def propose(logits, deltas, anchors, image_size, *, pre_nms, post_nms, nms_iou, min_side, static_shapes=False):
     """The best boxes of each level, without near copies of one another. No gradient passes.
 
@@ -25,27 +56,13 @@ def propose(logits, deltas, anchors, image_size, *, pre_nms, post_nms, nms_iou, 
         boxes (B, post_nms, 4) float32 xyxy in the picture, scores (B, post_nms) in [0, 1] and count (B,) int32;
         best first, zeros after the first `count`.
     """
-    kept_boxes, kept_scores = [], []
-    for level, (level_logits, level_deltas, level_anchors) in enumerate(zip(logits, deltas, anchors, strict=True)):
-        size = tf.shape(level_logits)[1] if level_logits.shape[1] is None else level_logits.shape[1]
-        best = tf.minimum(pre_nms, size) if tf.is_tensor(size) else min(pre_nms, size)
-        scores, index = tf.math.top_k(level_logits, k=best)
-        boxes = box_ops.decode(
-            tf.gather(level_deltas, index, batch_dims=1), tf.gather(level_anchors, index)
-        )
-        boxes = box_ops.clip(boxes, image_size)
-        width, height = box_ops.sides(boxes)
-        # Positive, as the suppression asks, and unlike a sigmoid without ties among confident anchors.
-        scores = tf.where((width >= min_side) & (height >= min_side), tf.math.softplus(scores), 0.0)
-        of_level = tf.one_hot(level, len(logits), on_value=True, off_value=False)
-        kept_scores.append(tf.where(of_level[None, None], scores[..., None], 0.0))
-        kept_boxes.append(boxes)
+    boxes, scores, _ = candidates(logits, deltas, anchors, image_size, pre_nms=pre_nms, min_side=min_side)
     boxes, scores, _, count = grouped_nms(
-        tf.concat(kept_boxes, axis=1)[:, :, None],
-        tf.concat(kept_scores, axis=1),
-        nms_iou,
-        post_nms,
-        min_score=0.0,
-        static_shapes=static_shapes,
+        boxes[:, :, None], scores, nms_iou, post_nms, min_score=0.0, static_shapes=static_shapes
     )
-    return tf.stop_gradient(boxes), tf.stop_gradient(1.0 - tf.exp(-scores)), count
+    return tf.stop_gradient(boxes), tf.stop_gradient(objectness(scores)), count
+
+
+def objectness(scores):
+    """Probabilities in [0, 1] of the scores, which are the softplus of the logits, that suppression sorts by."""
+    return 1.0 - tf.exp(-scores)

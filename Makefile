@@ -35,6 +35,10 @@ facades: install ## real photographs, ten classes (wants TASKPRUNE_DATA=folder t
 balloon: install ## the same on the Balloon photos (wants TASKPRUNE_DATA=folder that holds balloon/)
 	@$(RUN) scripts/sweep.py balloon $(FLAGS)
 
+.PHONY: retrain
+retrain: install ## a few dozen photos, three sets, two backbones (wants TASKPRUNE_DATA, TASKPRUNE_WEIGHTS): results/retrain_*
+	@sh scripts/retrain.sh $(RUN) $(FLAGS)
+
 .PHONY: speed
 speed: install ## what removing 25, 50 and 75 % of ResNet-50-FPN's MACs gains: results/speed
 	@$(RUN) scripts/speed.py

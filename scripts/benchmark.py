@@ -73,7 +73,7 @@ def crowded(count: int, size: int, objects: int, seed: int) -> list[maskrcnn.dat
     while True:
         side = size // tiles
         small = maskrcnn.data.shapes(count * tiles**2, side, seed, level="hard")
-        samples = []
+        samples: list[maskrcnn.data.Sample] = []
         for first in range(0, len(small), tiles**2):
             image, masks, labels = np.zeros((size, size, 3), np.uint8), [], []
             for place in range(tiles**2):
@@ -264,7 +264,7 @@ def run(settings: Benchmark) -> tuple[dict[str, Any], pd.DataFrame]:
     versions = f"keras {keras.__version__}, tensorflow {tf.__version__}, "
     versions += f"torch {torch.__version__}, torchvision {torchvision.__version__}"
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    found = {name: summary for name, (summary, _) in compared.items()}
+    found: dict[str, Any] = {name: summary for name, (summary, _) in compared.items()}
     found |= {"settings": settings.model_dump(), "versions": versions, "machine": machine}
     return found, pd.concat([table for _, table in compared.values()], ignore_index=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -93,8 +94,6 @@ def evaluate_in_detail(
     def read(start: int) -> tuple[list[Sample], list[ImageProbes]]:
         batch = range(start, min(start + batch_size, count))
         samples = [dataset[i] for i in batch]
-        for sample in samples:
-            sample.masks  # noqa: B018  # drawn here, while the model works
         asked = [
             image_probes(s, probe_seed, i) if probes is None else probes[i]
             for i, s in zip(batch, samples, strict=True)
@@ -110,7 +109,7 @@ def evaluate_in_detail(
             if len(answers) != len(samples):
                 raise ValueError(f"model.measure answered for {len(answers)} of {len(samples)} pictures.")
             for sample, probe, answer in zip(samples, asked, answers, strict=True):
-                evaluator.add(sample, probe, answer)
+                evaluator.add(copy.copy(sample), probe, answer)  # whose masks are whole for as long as this takes
     return evaluator.result(tide=tide)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from collections import deque
@@ -83,7 +84,7 @@ def evaluate_in_detail(
     evaluator = Evaluator(dataset.class_names, probe_seed if probes is None else probes.seed, most)
     busiest = 0
     for sample, probe, answer in answers(model, dataset, batch_size, probe_seed, progress, limit, probes):
-        evaluator.add(sample, probe, answer)
+        evaluator.add(copy.copy(sample), probe, answer)  # whose masks are whole for as long as this takes
         busiest = max(busiest, len(sample.labels) - int(sample.crowd.sum()))
     _say_if_too_many(dataset.name, busiest, config)
     return evaluator.result(tide=tide)
@@ -119,8 +120,6 @@ def answers(
     def read(start: int) -> tuple[list[Sample], list[ImageProbes]]:
         batch = range(start, min(start + batch_size, count))
         samples = [dataset[i] for i in batch]
-        for sample in samples:
-            sample.masks  # noqa: B018  # drawn here, while the model works
         asked = [
             image_probes(s, probe_seed, i) if probes is None else probes[i]
             for i, s in zip(batch, samples, strict=True)

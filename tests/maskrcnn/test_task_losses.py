@@ -36,6 +36,18 @@ def emptied(batch):
     return batch | {key: tf.zeros_like(batch[key]) for key in ("boxes", "labels", "masks")}
 
 
+def test_masks_may_come_whole(tiny, batch):
+    """As users' own batches have them: the same losses to the bit, here and in training."""
+    whole = {key: value for key, value in batch.items() if key != "mask_windows"}
+    whole["masks"] = tf.constant(maskrcnn.data.whole_masks(batch))
+    model = tiny()
+    np.testing.assert_array_equal(numbers(model.task_losses(whole)), numbers(model.task_losses(batch)))
+    answers = [model(one)["masks"] for one in (whole, batch)]
+    assert answers[0]["targets"].numpy().any()
+    for name in ("targets", "logits", "weights"):
+        np.testing.assert_array_equal(answers[0][name], answers[1][name])
+
+
 # Probe boxes
 
 

@@ -88,8 +88,9 @@ def _rows(categories: list[Any], path: Path, checks: Checks) -> dict[int | str, 
             )
         first = next(iter(rows), category_id)
         if type(first) is not type(category_id):
+            a_number, a_text = (first, category_id) if isinstance(first, int) else (category_id, first)
             raise DataError(
-                f"{path}: category ids are numbers and text ({shown(first)}, {shown(category_id)}); write all alike.",
+                f"{path}: category ids are numbers ({shown(a_number)}) and text ({shown(a_text)}); write all alike.",
                 "mixed ids",
             )
         rows[category_id] = name, category.get("supercategory")

@@ -18,6 +18,8 @@ from .json_values import pixels, run_counts, sequence, shown
 
 RunLengths = dict[str, Any]
 
+_MOST_GROUPS = 7  # of a number: 34 bits and the sign, more than any picture has pixels
+
 
 def checked_runs(outline: dict[str, Any], height: int, width: int, where: str) -> RunLengths:
     """A COCO run-length outline, compressed or not, in pycocotools' compressed form.
@@ -41,7 +43,12 @@ def checked_runs(outline: dict[str, Any], height: int, width: int, where: str) -
     if isinstance(counts, list):
         runs = run_counts(counts, where)
     elif isinstance(counts, str) and counts:
-        runs = _decompressed(counts, where)
+        found = _decompressed(counts.encode("utf-8", "surrogatepass"))
+        if found is None:
+            raise DataError(
+                f"{where}: its mask has broken counts, {shown(counts)}. Encode it again.", "bad mask"
+            )
+        runs = found.tolist()
     else:
         raise DataError(
             f"{where}: a run-length mask needs counts; found {shown(counts)}. Encode it again.", "bad mask"
@@ -81,13 +88,21 @@ def pixel_box(mask: RunLengths) -> tuple[float, float, float, float]:
 
 
 def cut_masks(masks: Sequence[RunLengths], height: int, width: int) -> CutMasks:
-    """The masks within their windows; one at a time is decoded whole."""
+    """The masks within their windows; pycocotools decodes whole ones only, whatever their size."""
+    return CutMasks.at((height, width), map(_columns, masks))
 
-    def cut(mask: RunLengths) -> tuple[int, int, np.ndarray]:
-        x0, y0, x1, y1 = (int(side) for side in pixel_box(mask))
-        return x0, y0, coco_mask.decode(mask)[y0:y1, x0:x1].astype(bool, order="C")
 
-    return CutMasks.at((height, width), map(cut, masks))
+def _columns(mask: RunLengths) -> tuple[int, int, np.ndarray]:
+    """(x0, y0, part) of the columns (H, w) bool that a mask reaches."""
+    runs = _decompressed(mask["counts"])
+    assert runs is not None, "it was checked or made here"
+    height, edges = mask["size"][0], np.cumsum(runs)[: len(runs) // 2 * 2]  # behind the last edge there is no object
+    if not len(edges):
+        return 0, 0, np.zeros((0, 0), bool)
+    first, last = int(edges[0]) // height, (int(edges[-1]) - 1) // height + 1
+    lengths = np.diff(edges, prepend=first * height, append=last * height)
+    pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return first, 0, pixels.reshape(last - first, height).T
 
 
 def _joined(runs: list[int]) -> list[int]:
@@ -103,25 +118,22 @@ def _joined(runs: list[int]) -> list[int]:
     return found
 
 
-def _decompressed(text: str, where: str) -> list[int]:
-    """Run lengths from COCO's text: groups of five bits from '0' on, the sixth says that more follow.
+def _decompressed(counts: bytes) -> np.ndarray | None:
+    """Run lengths (n,) int64 from COCO's text; None for a broken one, past whose end pycocotools would read.
 
-    From the third on, runs are differences to the last but one. pycocotools reads past the end of a text that is
-    broken, so it is never given one.
+    Each is written in groups of five bits from '0' on, of which the sixth says that more follow. From the third on,
+    they are differences to the last but one.
     """
-    runs: list[int] = []
-    value = shift = 0
-    for letter in text:
-        bits = ord(letter) - 48
-        if not 0 <= bits < 64 or shift > 60:
-            raise DataError(f"{where}: its mask has broken counts, {shown(text)}. Encode it again.", "bad mask")
-        value |= (bits & 31) << shift
-        shift += 5
-        if not bits & 32:
-            if bits & 16:
-                value -= 1 << shift
-            runs.append(value + runs[-2] if len(runs) > 2 else value)
-            value = shift = 0
-    if shift or min(runs, default=-1) < 0:
-        raise DataError(f"{where}: its mask has broken counts, {shown(text)}. Encode it again.", "bad mask")
-    return runs
+    letters = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    if not len(letters) or letters.min() < 0 or letters.max() > 63 or letters[-1] & 32:
+        return None
+    last = np.flatnonzero(letters & 32 == 0)
+    groups = np.diff(last, prepend=-1)
+    if groups.max() > _MOST_GROUPS:
+        return None
+    first = last - groups + 1
+    place = np.arange(len(letters)) - np.repeat(first, groups)
+    runs = np.add.reduceat((letters & 31) << (5 * place), first)
+    runs -= np.where(letters[last] & 16, 1 << (5 * groups), 0)
+    runs[1::2], runs[2::2] = np.cumsum(runs[1::2]), np.cumsum(runs[2::2])
+    return runs if runs.min() >= 0 else None

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from pycocotools.mask import decode
 
 from maskrcnn.data import Sample, load_coco, whole_masks
 from maskrcnn.data.batch import mask_pixels
 from maskrcnn.data.cut_masks import CutMasks
+from maskrcnn.data.formats.run_lengths import cut_masks, from_bitmap, from_polygons
 from maskrcnn.data.geometry import mask_boxes
 from maskrcnn.data.resize import nearest_index
 
@@ -50,6 +52,19 @@ def test_resizing_samples_the_nearest_pixels_of_the_whole_masks(new):
     whole = masks(4)
     wanted = whole[:, nearest_index(37, new[0])][:, :, nearest_index(52, new[1])]
     assert_holds(CutMasks.of(whole).resized(new), wanted)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_run_lengths_are_cut_as_they_decode(seed):
+    rng = np.random.default_rng(seed)
+    whole = masks(seed)[1:]
+    noise = rng.random((6, 37, 52)) < np.array([0.01, 0.1, 0.5, 0.9, 0.99, 1])[:, None, None]
+    for found in (whole, noise, whole[:, :, :1], whole[:, :1], np.zeros((1, 5, 7), bool)):
+        runs = [from_bitmap(mask) for mask in found]
+        assert_holds(cut_masks(runs, *found.shape[1:]), found)
+    corners = [rng.uniform(0, 50, 2 * points) for points in (3, 5, 9)]
+    drawn = [from_polygons([outline], 37, 52) for outline in corners] + [from_polygons(corners, 37, 52)]
+    assert_holds(cut_masks(drawn, 37, 52), np.stack([decode(mask).astype(bool) for mask in drawn]))
 
 
 def test_a_sample_makes_masks_whole_when_asked(coco):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -37,36 +37,30 @@ class Question:
     drawn: bool = False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Answer:
-    """An answer but for the time in the queue, which the asker knows.
+    """What is sent back.
 
     Attributes:
-        content: the JSON's object, or a PNG's bytes.
-        milliseconds: "decode", "detect" and "write".
+        body: the JSON's or the PNG's bytes.
+        milliseconds: "wait", "decode", "detect", "write" and "total".
     """
 
-    content: dict[str, Any] | bytes
-    milliseconds: dict[str, float] = field(default_factory=dict)
-
-    def body(self, waited: float) -> bytes:
-        """The response's body; `waited` in seconds.
-
-        Raises:
-            ValueError: the model answered with what is no number, which JSON does not know.
-        """
-        if isinstance(self.content, bytes):
-            return self.content
-        times = {"wait": round(1000 * waited, 1), **self.milliseconds}
-        times["total"] = round(sum(times.values()), 1)
-        return json.dumps({**self.content, "timing_ms": times}, allow_nan=False).encode()
+    body: bytes
+    milliseconds: dict[str, float]
 
 
-def answered(served: ServedModel, question: Question) -> Answer:
+def answered(served: ServedModel, question: Question, waited: float = 0.0) -> Answer:
     """What one model finds in a picture.
+
+    Args:
+        served: the model.
+        question: what is asked.
+        waited: seconds in the queue.
 
     Raises:
         DataError: the picture cannot be read, or is too large.
+        ValueError: the model answered with what is no number, which JSON does not know.
     """
     times = [time.perf_counter()]
     image = read_picture(question.picture)
@@ -80,12 +74,16 @@ def answered(served: ServedModel, question: Question) -> Answer:
     )
     content = drawn(image, found) if question.drawn else written(served, image, found, question.masks)
     times.append(time.perf_counter())
-    spent = (1000 * np.diff(times)).round(1).tolist()
-    return Answer(content, dict(zip(("decode", "detect", "write"), spent, strict=True)))
+    spent = [waited, *np.diff(times).tolist()]
+    names = ("wait", "decode", "detect", "write", "total")
+    milliseconds = {name: round(1000 * s, 1) for name, s in zip(names, [*spent, sum(spent)], strict=True)}
+    if isinstance(content, dict):
+        content = json.dumps({**content, "timing_ms": milliseconds}, allow_nan=False).encode()
+    return Answer(content, milliseconds)
 
 
 def written(served: ServedModel, image: np.ndarray, found: Detections, masks: MaskFormat) -> dict[str, Any]:
-    """Detections as JSON's types; the fields are those of `answer_schema.Found`."""
+    """Detections as JSON's types; the fields are those of `answer_schema.Found`, but for the time."""
     rows: dict[str, Any] = {
         "model": served.name,
         "width": image.shape[1],

@@ -55,17 +55,21 @@ def create_app(
     served = {one.name: one for one in models}
     if not models or len(served) < len(models):
         raise ValueError(f"models to serve need different names; found {[one.name for one in models]}")
+    rows = [one.described() for one in models]
     bounds = limits or Limits()
     queue = WorkQueue(bounds.places)
     metrics = ServingMetrics(queue)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async def still_wanted() -> bool:
+        async def abandoned() -> bool:
             return False
 
-        for one in models:
-            await queue.run(one.warm_up, still_wanted)
+        def warm_up(waited: float) -> None:
+            for one in models:
+                one.warm_up()
+
+        await queue.run(warm_up, abandoned)
         yield
         queue.close()
 
@@ -103,8 +107,8 @@ def create_app(
                 with queue.place():
                     picture = await uploads.read_upload(request, bounds)
                     question = Question(picture, score_threshold, max_detections, masks, drawn)
-                    answer, waited = await queue.run(
-                        lambda: answered(served[model], question), request.is_disconnected
+                    answer = await queue.run(
+                        lambda waited: answered(served[model], question, waited), request.is_disconnected
                     )
             except QueueFull as error:
                 raise HTTPException(503, str(error), {"Retry-After": str(error.retry_after)}) from None
@@ -112,17 +116,13 @@ def create_app(
                 raise HTTPException(413 if error.reason == "too large image" else 422, str(error)) from None
             except (Abandoned, ClientDisconnect):
                 raise HTTPException(_CLIENT_GONE, "the client has gone") from None
-            metrics.timed(model, answer, waited)
-        return Response(answer.body(waited), media_type="image/png" if drawn else "application/json")
+        metrics.timed(model, answer.milliseconds)
+        return Response(answer.body, media_type="image/png" if drawn else "application/json")
 
     @app.get("/models", response_model=schema.Served)
-    def list_models() -> dict:
+    async def list_models() -> dict:
         """The models, their sizes, and what a request may be."""
-        return {
-            "models": [one.described() for one in models],
-            "max_bytes": bounds.body_bytes,
-            "max_pixels": bounds.pixels,
-        }
+        return {"models": rows, "max_bytes": bounds.body_bytes, "max_pixels": bounds.pixels}
 
     @app.get("/healthz", response_model=schema.Health)
     async def health() -> dict:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fastapi import HTTPException
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from maskrcnn.serving.answers import Answer
 from maskrcnn.serving.work_queue import WorkQueue
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -46,11 +45,10 @@ class ServingMetrics:
         finally:
             self._requests.labels(model, status).inc()
 
-    def timed(self, model: str, answer: Answer, waited: float) -> None:
+    def timed(self, model: str, milliseconds: Mapping[str, float]) -> None:
         """Adds the stages of one answer."""
-        self._stages.labels(model, "wait").observe(waited)
-        for stage, milliseconds in answer.milliseconds.items():
-            self._stages.labels(model, stage).observe(milliseconds / 1000)
+        for stage, value in milliseconds.items():
+            self._stages.labels(model, stage).observe(value / 1000)
 
     def text(self) -> bytes:
         """The text that is scraped."""

@@ -62,15 +62,15 @@ class WorkQueue:
         finally:
             self.taken -= 1
 
-    async def run(self, job: Callable[[], Result], abandoned: Callable[[], Awaitable[bool]]) -> tuple[Result, float]:
+    async def run(self, job: Callable[[float], Result], abandoned: Callable[[], Awaitable[bool]]) -> Result:
         """Runs a job in the worker thread when its turn comes.
 
         Args:
-            job: what to run.
+            job: called with the seconds that it waited.
             abandoned: asked when the turn comes: whether nobody waits for the answer any more.
 
         Returns:
-            what the job returned, and the seconds it waited.
+            what the job returned.
 
         Raises:
             Abandoned: it was not run.
@@ -80,9 +80,9 @@ class WorkQueue:
             began = time.perf_counter()
             if await abandoned():
                 raise Abandoned
-            result = await asyncio.get_running_loop().run_in_executor(self._thread, job)
+            result = await asyncio.get_running_loop().run_in_executor(self._thread, job, began - asked)
             self._usual_seconds += 0.2 * (time.perf_counter() - began - self._usual_seconds)
-        return result, began - asked
+        return result
 
     def close(self) -> None:
         """Waits for the running job, and takes no other."""

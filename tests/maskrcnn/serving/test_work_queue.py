@@ -23,16 +23,16 @@ async def gone():
 def test_jobs_run_one_at_a_time_in_order():
     running, order = [], []
 
-    def job(number):
+    def job(number, waited):
         running.append(number)
         assert running == [number] and threading.current_thread().name.startswith("detection")
         time.sleep(0.005)
         order.append(running.pop())
-        return number
+        return number, waited
 
     async def all_of_them():
         queue = WorkQueue(8)
-        answers = await asyncio.gather(*(queue.run(lambda n=n: job(n), wanted) for n in range(6)))
+        answers = await asyncio.gather(*(queue.run(lambda waited, n=n: job(n, waited), wanted) for n in range(6)))
         queue.close()
         return answers
 
@@ -46,10 +46,10 @@ def test_a_job_that_fails_or_is_abandoned_lets_the_next_one_run():
     async def all_of_them():
         queue = WorkQueue(8)
         with pytest.raises(ZeroDivisionError):
-            await queue.run(lambda: 1 / 0, wanted)
+            await queue.run(lambda waited: 1 / 0, wanted)
         with pytest.raises(Abandoned):
-            await queue.run(lambda: pytest.fail("it was run"), gone)
-        return (await queue.run(lambda: 5, wanted))[0]
+            await queue.run(lambda waited: pytest.fail("it was run"), gone)
+        return await queue.run(lambda waited: 5, wanted)
 
     assert asyncio.run(all_of_them()) == 5
 

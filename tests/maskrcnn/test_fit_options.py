@@ -11,8 +11,9 @@ from maskrcnn.network.forward import Forward
 from maskrcnn.training import training_answers
 
 
-def compiled(model, optimizer=None, **options):
-    model.compile(optimizer or keras.optimizers.SGD(0.01, momentum=0.9), **options)
+def compiled(model, optimizer=None, run_eagerly=True, **options):
+    """Eager where the graph is not what is tested: tracing a step takes longer than a few of them."""
+    model.compile(optimizer or keras.optimizers.SGD(0.01, momentum=0.9), run_eagerly=run_eagerly, **options)
     return model
 
 
@@ -44,18 +45,17 @@ def test_fit_accumulates_and_goes_on_to_the_next_order_of_pictures(tiny, picture
     model = compiled(tiny(), keras.optimizers.SGD(0.01, gradient_accumulation_steps=2))
     seen = []
     order = maskrcnn.data.Dataset(
-        "seen", pictures.class_names, 8, lambda i: seen.append(i) or pictures[i], entries=[pictures.entry(0)] * 8
+        "seen", pictures.class_names, 4, lambda i: seen.append(i) or pictures[i], entries=[pictures.entry(0)] * 4
     )
-    history = model.fit(order, batch_size=2, epochs=2, verbose=0).history
+    history = model.fit(order, batch_size=1, epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all() and int(model.optimizer.iterations) == 4
-    assert sorted(seen[:8]) == sorted(seen[8:]) and seen[:8] != seen[8:]
+    assert sorted(seen[:4]) == sorted(seen[4:]) and seen[:4] != seen[4:]
 
 
+@pytest.mark.slow  # two graphs
 def test_several_steps_an_execution_are_the_same_steps(tiny, pictures):
-    runs = [
-        compiled(tiny(), steps_per_execution=steps).fit(pictures, batch_size=2, epochs=2, verbose=0).history
-        for steps in (1, 3)
-    ]
+    models = [compiled(tiny(), run_eagerly=False, steps_per_execution=steps) for steps in (1, 3)]
+    runs = [model.fit(pictures, batch_size=2, epochs=2, verbose=0).history for model in models]
     for name, values in runs[0].items():
         np.testing.assert_allclose(runs[1][name], values, rtol=1e-5, err_msg=name)
 
@@ -126,19 +126,18 @@ def test_what_is_not_honoured_is_refused_by_name(tiny, pictures):
 
 
 def test_losses_on_held_out_pictures_depend_on_the_weights_alone(tiny, pictures):
-    model = compiled(tiny(), keras.optimizers.SGD(0.01))
+    model, pictures = compiled(tiny(), keras.optimizers.SGD(0.01)), pictures.subset(range(4))
     first = model.evaluate(pictures, batch_size=3, return_dict=True, verbose=0)
     assert set(first) == {"loss", *losses.NAMES}
     assert model.evaluate(pictures, batch_size=3, return_dict=True, verbose=0) == first
     listed = model.evaluate(pictures, batch_size=3, verbose=0)
     assert dict(zip(model.metrics_names, listed, strict=True)) == first
     weights = model.get_weights()
-    model.fit(pictures, batch_size=4, epochs=1, verbose=0)
+    model.fit(pictures, batch_size=2, epochs=1, verbose=0)
     assert model.evaluate(pictures, batch_size=3, return_dict=True, verbose=0) != first
     model.set_weights(weights)
     assert int(model.step) == 2
     assert model.evaluate(pictures, batch_size=3, return_dict=True, verbose=0) == first
-    model.optimizer.learning_rate = 0.0
     frozen = compiled(tiny(train_batch_norm=False), keras.optimizers.SGD(0.0))
     history = frozen.fit(pictures, batch_size=4, epochs=2, validation_data=pictures, verbose=0).history
     assert history["val_loss"][0] == history["val_loss"][1]
@@ -192,7 +191,7 @@ def test_an_unreadable_picture_ends_fit_with_its_own_sentence(tiny, pictures):
         return pictures[index]
 
     broken = maskrcnn.data.Dataset("broken", pictures.class_names, 8, read, entries=[pictures.entry(0)] * 8)
-    model = compiled(tiny())
+    model = compiled(tiny(), run_eagerly=False)
     sentence = r"^photos/5.png: cannot be read \(truncated file\); replace it"
     with pytest.raises(maskrcnn.data.DataError, match=sentence) as raised:
         model.fit(broken, batch_size=1, verbose=0)
@@ -201,6 +200,4 @@ def test_an_unreadable_picture_ends_fit_with_its_own_sentence(tiny, pictures):
     assert f"the weights of update {done}, the last before it" in str(raised.value)
     assert all(np.isfinite(weight.numpy()).all() for weight in model.variables)
     with pytest.raises(maskrcnn.data.DataError, match=sentence):
-        model.evaluate(broken, batch_size=4, verbose=0)
-    with pytest.raises(maskrcnn.data.DataError, match=sentence):
-        model.fit(pictures, batch_size=4, validation_data=broken, verbose=0)
+        compiled(tiny()).evaluate(broken, batch_size=4, verbose=0)

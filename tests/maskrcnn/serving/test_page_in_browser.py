@@ -91,6 +91,7 @@ def test_from_the_keyboard(opened, photo):
     ]
     assert page.locator("h2").all_inner_texts() == ["dense", MARKED] and not page.locator("h2 b, label i").count()
     assert "−75 %" in page.locator("article").nth(1).inner_text()
+    page.get_by_text("time, median of 5").nth(1).wait_for()
     assert page.get_by_role("img", name="The picture with 3 objects: 2 cat, 1 dog").count() == 1
     cats, bare = colours(page, 0.6, 0.4), colours(page, 0.6, 0.8)
     assert cats[0] == cats[1] != bare[0] == bare[1] == [255, 255, 255, 255]

@@ -1,5 +1,6 @@
 """docs/serve.md: its Python runs against a server, and its tables are those of the code."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,8 @@ from experiments.problems.maskrcnn_serve import Serve
 from maskrcnn.serving import Limits, answer_schema
 from maskrcnn.serving.application import _FAULTS
 
-TEXT = (Path(__file__).parents[3] / "docs" / "serve.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 
 
 def test_the_python_runs(written, app_of, live, photo, tmp_path, monkeypatch, capsys):
@@ -31,3 +33,12 @@ def test_fields_statuses_and_limits_are_those_of_the_code():
     assert (limits.places, limits.body_bytes / 2**20, limits.pixels / 1e6) == (
         settings.places, settings.max_megabytes, settings.max_megapixels,
     )  # fmt: skip
+
+
+def test_the_load_test_is_the_one_in_results():
+    totals = json.loads((ROOT / "results" / "serve" / "load_test.json").read_text())
+    memory = totals["resident_mb"]
+    assert totals["failures"] == 0 and totals["clients"] == 8 and totals["seconds"] >= 60
+    assert f"{totals['answered']} pictures answered, {totals['broken_refused']} broken ones refused, 0 failures" in TEXT
+    assert f"{memory['first']} MB when the models are warm" in TEXT and f"{memory['last']} MB at\nthe end" in TEXT
+    assert memory["most"] < 1.1 * memory["after_a_quarter"]

@@ -37,8 +37,8 @@ def evaluate(
 
     Returns:
         {"proposal": {...}, "bbox": {...}, "class": {...}, "mask": {...}} of floats, NaN where there is
-        nothing to measure; without "mask" where `Measured.mask_probs` is None. AP counts a picture's best 100 detections of a class, as COCO does, or
-        `detections_per_image` of the model's config where that is more.
+        nothing to measure; without "mask" where `Measured.mask_probs` is None. AP counts a picture's best 100
+        detections of a class, as COCO does, or `detections_per_image` of the model's config where that is more.
 
     Raises:
         ValueError: if the model's classes are not the data set's, the probes are too few, or an answer has a

@@ -1,7 +1,7 @@
-"""Write the figures of README.md and docs/results.md from results/.
+"""Write the figures of README.md and of pages in docs/ from results/.
 
 Each block between markers is made from a file that a sweep wrote. `python scripts/figures.py` rewrites the blocks of
-both pages; with --check it only says whether they are up to date.
+all pages; with --check it only says whether they are up to date.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from experiments.table.task_curves import counted, percent
 from experiments.table.verdicts import Comparison, Contrast, compare_all
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/results.md", "docs/retrain.md")
+PAGES = ("README.md", "docs/faster_rcnn.md", "docs/results.md", "docs/retrain.md")
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}
 Ratios = tuple[float, ...]

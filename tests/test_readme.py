@@ -1,4 +1,4 @@
-"""README.md and docs/results.md say what is so: their figures come from results/, README's Python runs."""
+"""README.md and the pages of docs/ say what is so: their figures come from results/, README's Python runs."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = ["README.md", "docs/results.md"]
+PAGES = ["README.md", "docs/faster_rcnn.md", "docs/results.md"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -66,7 +66,7 @@ class Evaluator:
         self._probes: list[ImageProbes] = []
         self._hits = np.zeros(len(IOU_THRESHOLDS), np.int64)
         self._hits50 = 0
-        self._tasks = TASKS
+        self._tasks: tuple[str, ...] = TASKS
         self._refined: list[np.ndarray] = []
         self._probabilities: list[np.ndarray] = []
         self._overlaps: list[tuple[np.ndarray, ...]] = []  # IoU, boundary IoU, and both at the ceiling
@@ -146,7 +146,7 @@ class Evaluator:
         columns = zip(*self._overlaps, strict=True) if self._overlaps else [(np.zeros(0),)] * 4
         iou, boundary, ceiling, boundary_ceiling = (np.concatenate(column) for column in columns)
         limits = mask_measures(ceiling, boundary_ceiling)
-        objects = len(iou)
+        objects = sum(len(probes.mask_boxes) for probes in self._probes)
         recall = self._hits / objects if objects else np.full(len(self._hits), math.nan)
         return {
             "proposal": {"ar100": recall.mean(), "recall50": self._hits50 / objects if objects else math.nan},

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def reads_numbers(call, trace) -> None:
-    """The channel rule for `pruning`: numbers with a meaning come in, which stay; no channel goes out."""
+    """The channel rule for `pruning`: what comes in are numbers with a meaning, which stay; channels end here."""
     for tensor in call.inputs:
         trace.lock(trace.channels(tensor), f"read as numbers by {call.path}")
     for output in call.outputs:

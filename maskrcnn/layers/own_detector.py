@@ -25,7 +25,7 @@ class OwnDetector:
 
     Args:
         detector: pictures (B, H, W, 3) float32 in [0, 1] to what DetectionLayer returns, and "proposals".
-        head: [pictures, boxes (B, N, 4)] to what BoxHead returns.
+        head: [pictures, boxes (B, N, 4)] to what BoxHead returns, or to [logits, deltas], as its nested model.
         delta_std: that of the DetectionLayer.
     """
 
@@ -49,9 +49,10 @@ class OwnDetector:
         most = max(1, *map(len, boxes))
         rois = np.stack([np.pad(np.float32(these).reshape(-1, 4), [(0, most - len(these)), (0, 0)]) for these in boxes])
         found, answers = self.detector.predict_on_batch(pictures), self.head.predict_on_batch([pictures, rois])
-        classes = answers["logits"].shape[-1]
-        probs = tf.nn.softmax(answers["logits"].reshape(len(images), most, classes)).numpy()
-        deltas = answers["deltas"].reshape(len(images), most, classes, 4)
+        logits, deltas = (answers["logits"], answers["deltas"]) if isinstance(answers, dict) else answers
+        classes = logits.shape[-1]
+        probs = tf.nn.softmax(logits.reshape(len(images), most, classes)).numpy()
+        deltas = deltas.reshape(len(images), most, classes, 4)
         height, width = pictures.shape[1:3]
         moved = box_ops.decode(deltas, rois[:, :, None], self.delta_std)
         moved = np.asarray(box_ops.clip(moved, tf.constant([[height, width]] * len(images), tf.float32)))

@@ -189,3 +189,17 @@ def test_a_diverged_model_gets_the_worst_figures_not_an_error(made):
     flat = columns(evaluate(model, dataset, progress=False))
     for name in ("proposal_ar100", "bbox_ap", "bbox_refined_iou", "mask_iou", "bbox_class_agnostic_ap"):
         assert flat[name] == 0, name
+
+
+def test_a_model_without_masks_has_the_other_tasks(made):
+    dataset = made.dataset(6)
+    model = made.model(dataset, noise=True)
+    whole = evaluate_in_detail(model, dataset, progress=False)
+
+    def measure(*asked):
+        return [SimpleNamespace(**vars(answer) | {"mask_probs": None}) for answer in model.measure(*asked)]
+
+    found = evaluate_in_detail(SimpleNamespace(measure=measure), dataset, progress=False)
+    assert list(found.measures) == ["proposal", "bbox", "class"]
+    np.testing.assert_equal(found.measures, {task: whole.measures[task] for task in found.measures})
+    assert not any("mask" in column for row in found.per_class.values() for column in row)

@@ -101,6 +101,27 @@ def test_heads_are_plain_layers_that_all_calls_share():
     assert not any(isinstance(layer, layers.plain_layers.PlainLayers) for layer in model.layers)
 
 
+class Subclassed(keras.Model):
+    """Calls the layers on numbers, where they are layers with weights of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.rpn, self.align = layers.RegionProposal((12, 24), strides=8, width=4), layers.ROIAlign(3, strides=8)
+        self.proposals, self.head = layers.Proposals(5), layers.BoxHead(2, widths=(4,))
+
+    def call(self, features):
+        return self.head(self.align([features, self.proposals(self.rpn(features))]))
+
+
+def test_a_model_that_is_no_graph_keeps_their_weights(tmp_path):
+    features, models = np.random.default_rng(0).random((2, 5, 6, 3), np.float32), [Subclassed(), Subclassed()]
+    answers = [model(features)["deltas"] for model in models]
+    assert len(models[0].trainable_weights) == 12 and np.abs(answers[0] - answers[1]).max() > 0
+    models[0].save_weights(tmp_path / "own.weights.h5")
+    models[1].load_weights(tmp_path / "own.weights.h5")
+    np.testing.assert_array_equal(models[1](features)["deltas"], answers[0])
+
+
 def test_half_precision_reaches_no_box(batch):
     keras.config.set_dtype_policy("mixed_float16")
     try:

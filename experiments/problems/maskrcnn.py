@@ -229,6 +229,7 @@ def load(path: str | Path) -> maskrcnn.MaskRCNN:
     Raises:
         UserError: there is no such file, or it holds no Mask R-CNN.
     """
+    import pruning  # noqa: F401  # a model may have been saved with an optimizer of its making
     from experiments.problems import functional
 
     found = functional.load(path, maskrcnn.load)

@@ -222,6 +222,12 @@ class MaskRCNNProblem(Problem):
             rows.append([(title, np.asarray(draw_detections(canvas, found, names))) for title, found in seen.items()])
         return rows
 
+    def inside(self, model: Any) -> dict[str, np.ndarray]:
+        from maskrcnn.inspect import drawn_panels, stage_panels, trace
+
+        (sample,) = self.pictures.busiest(self.recipe.evaluation.split, 1)
+        return drawn_panels(stage_panels(trace(model, sample.image, sample, _SCORE)))
+
 
 def load(path: str | Path) -> maskrcnn.MaskRCNN:
     """A Mask R-CNN that was saved before.

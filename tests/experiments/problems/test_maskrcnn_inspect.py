@@ -14,7 +14,8 @@ def saved(tiny, tmp_path_factory):
     """A dense model, the same with channels masked, and the same without them."""
     folder = tmp_path_factory.mktemp("models")
     model = open_problem(tiny()).model(0)
-    plan = pruning.plan(model, pruning.L1(), sparsity=0.5)
+    graph = pruning.ChannelGraph(model)
+    plan = pruning.plan(graph, pruning.L1()(graph), sparsity=0.5)
     masked = pruning.mask(model, plan)
     models = {"dense": model, "masked": masked, "removed": pruning.remove(model, plan)}
     for name, one in models.items():

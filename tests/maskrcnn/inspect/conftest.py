@@ -7,7 +7,6 @@ from maskrcnn import inspect
 
 @pytest.fixture(scope="module")
 def model():
-    # The fixture of the folder above makes a new model for each test that asks.
     import keras
 
     import maskrcnn
@@ -18,7 +17,7 @@ def model():
         mask_head_widths=(8,), mask_deconv_width=8, min_size=64, max_size=96, anchor_sizes=(8, 16, 32, 64, 128),
         roi_canonical_size=32.0, train_batch_norm=True, pre_nms_test=50, post_nms_test=30, detections_per_image=20,
     )  # fmt: skip
-    return maskrcnn.MaskRCNN(maskrcnn.MaskRCNNConfig(class_names=("circle", "square", "triangle"), **config))
+    return maskrcnn.MaskRCNN(maskrcnn.MaskRCNNConfig(class_names=("square", "circle", "triangle"), **config))
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def detections(boxes, labels):
         mask[y0:y1, x0:x1] = True
     return dict(
         boxes=boxes, labels=np.array(labels, np.int32), scores=np.linspace(0.9, 0.8, len(boxes)).astype(np.float32),
-        masks=masks, class_names=("circle", "square", "triangle"),
+        masks=masks, class_names=("square", "circle", "triangle"),
     )  # fmt: skip
 
 

@@ -247,3 +247,7 @@ class Problem:
             the rows, or None where there is nothing to show.
         """
         return None
+
+    def inside(self, model: keras.Model) -> dict[str, np.ndarray]:
+        """Figures of what goes on inside a model, title -> RGB uint8, for TensorBoard; none by default."""
+        return {}

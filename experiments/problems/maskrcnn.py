@@ -253,6 +253,12 @@ class MaskRCNNProblem(Problem):
             rows.append([(title, np.asarray(draw_detections(canvas, found, names))) for title, found in seen.items()])
         return rows
 
+    def inside(self, model: Any) -> dict[str, np.ndarray]:
+        from maskrcnn.inspect import drawn_panels, stage_panels, trace
+
+        (sample,) = self.pictures.busiest(self.recipe.evaluation.split, 1)
+        return drawn_panels(stage_panels(trace(model, sample.image, sample, _SCORE)))
+
 
 class _Reporting:
     """A model that says how far its evaluation is: pictures are read before their turn, and in another thread.
@@ -279,6 +285,7 @@ def load(path: str | Path) -> maskrcnn.MaskRCNN:
     Raises:
         UserError: there is no such file, or it holds no Mask R-CNN.
     """
+    import pruning  # noqa: F401  # a model may have been saved with an optimizer of its making
     from experiments.problems import functional
 
     found = functional.load(path, maskrcnn.load)

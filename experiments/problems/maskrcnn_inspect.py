@@ -124,9 +124,9 @@ def _check_classes(paths: Sequence[Path], models: Sequence[Any]) -> None:
 
 
 def _titles(paths: Sequence[Path]) -> list[str]:
-    """What the models are called: a file's name, or the run's where all files have one name."""
-    names = [path.name for path in paths]
-    return names if len(set(names)) == len(names) else [str(Path(path.parent.name) / path.name) for path in paths]
+    """What the models are called: the file's name or, as a sweep calls all of them model.keras, the run's."""
+    names = [path.absolute().parent.name if path.name == "model.keras" else path.stem for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def _pictures(problem: Any, path: Path, model: Any) -> maskrcnn.data.Dataset:

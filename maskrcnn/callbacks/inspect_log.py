@@ -5,16 +5,10 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-
-if TYPE_CHECKING:
-    from maskrcnn.inspect import Panel
-
-_DPI = 110
 
 
 class Inspect(keras.callbacks.Callback):
@@ -81,20 +75,10 @@ class Inspect(keras.callbacks.Callback):
                 panels = inspect.stage_panels(stages)
                 if self._layers:
                     panels += inspect.activation_panels(inspect.activations(model, image, self._layers))
-                for panel in panels:
-                    self._write_figure(panel, f" of picture {number + 1}" if len(self._samples) > 1 else "")
+                which = f" of picture {number + 1}" if len(self._samples) > 1 else ""
+                for title, picture in inspect.drawn_panels(panels).items():
+                    tf.summary.image(title + which, picture[None])
             for layer in inspect.layer_weights(model):
                 tf.summary.histogram(f"weights/{layer.layer}", layer.values)
                 tf.summary.scalar(f"zero channels/{layer.layer}", float(layer.zero.mean()))
         self._writer.flush()
-
-    def _write_figure(self, panel: Panel, which: str) -> None:
-        if panel.draw is None:
-            return
-        from maskrcnn.inspect.figures.canvas import pixels, sized
-        from maskrcnn.inspect.stage_texts import TITLES
-
-        drawn = panel.draw()
-        picture = sized(drawn) if isinstance(drawn, np.ndarray) else pixels(drawn, _DPI)
-        text = f"{panel.note} {panel.caption}"
-        tf.summary.image(f"{panel.stage} {TITLES[panel.stage]}/{panel.title}{which}", picture[None], description=text)

@@ -32,7 +32,7 @@ class Activation:
             regions. The RPN's layers are called once a level, the finest first.
         of_regions: whether the maps are of regions.
         zero: (C,) bool, channels that are 0 everywhere.
-        noisy: (C,) bool, channels whose neighbouring cells are no more alike than those of white noise: see `noisy`.
+        noisy: (C,) bool, channels whose neighbouring cells are as alike as those of white noise: see `noisy`.
         silenced: (C,) bool, channels that are known to be pruned; None: nothing is known.
     """
 
@@ -113,11 +113,11 @@ def parts_of_layers(network: Any) -> dict[str, str]:
 
 
 def noisy(maps: np.ndarray) -> np.ndarray:
-    """Channels that look like noise: neighbouring cells are no more alike than those of white noise.
+    """Channels that look like noise: neighbouring cells are no more alike, and no less, than those of white noise.
 
     Our own criterion, on a standard measure: Moran's I of cells side by side and one above the other (Moran 1950,
     "Notes on continuous stochastic phenomena"), which is near 1 for a smooth map, 0 for white noise and below for a
-    chequerboard. A channel is noisy if its I is less than three standard deviations, of 1 / sqrt(pairs) each, above 0.
+    chequerboard. A channel is noisy if its I is within three standard deviations, of 1 / sqrt(pairs) each, of 0.
 
     Args:
         maps: (N, h, w, C).
@@ -135,7 +135,7 @@ def noisy(maps: np.ndarray) -> np.ndarray:
     beside = (values[:, :, 1:] * values[:, :, :-1]).sum(axis=(0, 1, 2))
     below = (values[:, 1:] * values[:, :-1]).sum(axis=(0, 1, 2))
     alike = (beside + below) / pairs / np.where(variance > 0, variance, 1.0)
-    return (variance > 0) & (alike < DEVIATIONS / np.sqrt(pairs))
+    return (variance > 0) & (np.abs(alike) < DEVIATIONS / np.sqrt(pairs))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 from maskrcnn.box_overlap import aligned_iou, pairwise_iou
 from maskrcnn.evaluation.overlap import mask_iou
 from maskrcnn.inspect.activation_maps import Activation
+from maskrcnn.inspect.stage_texts import part_name
 from maskrcnn.inspect.stages import Stages
 from maskrcnn.inspect.weight_shares import LayerWeights
 
@@ -82,9 +83,9 @@ def weight_differences(first: Sequence[LayerWeights], second: Sequence[LayerWeig
             zeros[-1][one.part] += int((one.values == 0).sum())
     found = []
     for part in dict.fromkeys([*sums[0], *sums[1]]):
-        found.append(_pair(5, f"weights in kernels of {part}", sums[0][part], sums[1][part]))
+        found.append(_pair(5, f"weights in kernels of the {part_name(part)}", sums[0][part], sums[1][part]))
         shares = [zero[part] / max(1, total[part]) for zero, total in zip(zeros, sums, strict=True)]
-        found.append(_pair(5, f"share of them that is 0, {part}", *shares))
+        found.append(_pair(5, f"share of them that is 0, {part_name(part)}", *shares))
     return found
 
 

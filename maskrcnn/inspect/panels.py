@@ -14,11 +14,12 @@ from maskrcnn.inspect.differences import objects_found
 from maskrcnn.inspect.figures import (
     activation_figures,
     anchor_figures,
+    canvas,
     object_figures,
     proposal_figures,
     weight_figures,
 )
-from maskrcnn.inspect.stage_texts import UNKNOWN, found_in_words, nothing_found, part_name
+from maskrcnn.inspect.stage_texts import TITLES, UNKNOWN, found_in_words, nothing_found, part_name
 from maskrcnn.inspect.stages import Stages
 from maskrcnn.inspect.weight_shares import LayerWeights
 
@@ -188,6 +189,17 @@ def _result_panels(stages: Stages) -> list[Panel]:
             lambda: figures.colour_splash(stages.image, stages.detections.masks),
         ),
     ]  # fmt: skip
+
+
+def drawn_panels(panels: Sequence[Panel], dpi: int = 110) -> dict[str, np.ndarray]:
+    """Panels as pictures, for TensorBoard: "<stage> <title of the stage>/<title>" -> (H, W, 3) uint8."""
+    found = {}
+    for panel in panels:
+        if panel.draw is not None:
+            drawn = panel.draw()
+            picture = canvas.sized(drawn) if isinstance(drawn, np.ndarray) else canvas.pixels(drawn, dpi)
+            found[f"{panel.stage} {TITLES[panel.stage]}/{panel.title}"] = picture
+    return found
 
 
 def truth_panel(stages: Stages) -> Panel | None:

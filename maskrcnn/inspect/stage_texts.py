@@ -61,6 +61,6 @@ def marks_meaning(found: Sequence[Activation]) -> str:
     though = ", though not pruned" if known else ""
     return (
         f"{pruned}A blue frame: all zero on this picture{though}. An orange frame: noisy, by our own criterion: "
-        "neighbouring cells are no more alike than those of white noise would be (Moran's I below "
-        f"{DEVIATIONS:g} of its standard deviations); maps of fewer than {LEAST_CELLS} cells are not judged."
+        "neighbouring cells are no more and no less alike than those of white noise would be (Moran's I within "
+        f"{DEVIATIONS:g} of its standard deviations of 0); maps of fewer than {LEAST_CELLS} cells are not judged."
     )

@@ -64,6 +64,8 @@ class TensorBoardLog(RunLog):
                 tf.summary.histogram(f"weights/{kernel.call.path}", keras.ops.convert_to_numpy(kernel.variable))
             for index, pictures in enumerate(problem.show({"model": model}, _SAMPLES, photographs=True) or []):
                 tf.summary.image(f"examples/{index}", pictures[-1][1][None])
+            for title, picture in problem.inside(model).items():
+                tf.summary.image(title, picture[None])
         self._writer.flush()
 
     def end(self) -> None:

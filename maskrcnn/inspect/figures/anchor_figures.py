@@ -30,7 +30,7 @@ def pyramid(stages: Stages) -> Figure:
 @canvas.styled
 def sorted_scores(stages: Stages) -> Figure:
     """Objectness of each level's anchors, best first, and how many of them go on."""
-    figure, axis = canvas.chart(height=3.6)
+    figure, axis = canvas.chart(height=3.2)
     kept = np.bincount(stages.anchor_levels[stages.candidates], minlength=FINEST_LEVEL + len(stages.grids))
     for number in range(len(stages.grids)):
         level = number + FINEST_LEVEL
@@ -41,7 +41,7 @@ def sorted_scores(stages: Stages) -> Figure:
         axis.plot(ranks[max(0, cut - 1) :], scores[max(0, cut - 1) :], color=colour, linewidth=0.9, linestyle=":")
         axis.plot(cut, scores[cut - 1], "o", color=colour, markersize=4)
     axis.set(xscale="log", xlabel="rank on the level", ylabel="objectness", ylim=(-0.03, 1.03))
-    axis.legend(loc="upper right")
+    canvas.legend(figure, axis.get_legend_handles_labels()[0], 1)
     return figure
 
 
@@ -63,6 +63,7 @@ def matched(stages: Stages, most: int = MOST_DRAWN) -> Figure:
     """
     truth = _truth(stages)
     figure, axis = canvas.on_picture(stages.image)
+    canvas.truth_boxes(axis, truth.boxes)
     handles = []
     refused, neutral = (0, "negative", canvas.REFUSED, 0.7), (-1, "neutral", canvas.NEUTRAL, 1.0)
     for value, name, colour, width in (refused, neutral, (1, "positive", canvas.CHOSEN, 1.5)):
@@ -71,7 +72,6 @@ def matched(stages: Stages, most: int = MOST_DRAWN) -> Figure:
         canvas.boxes(axis, stages.anchors[drawn], colour, width=width, alpha=0.9)
         few = "" if len(drawn) == len(rows) else f", {len(drawn)} drawn"
         handles.append(canvas.entry(f"{len(rows):,} {name}{few}", color=colour))
-    canvas.truth_boxes(axis, truth.boxes)
     canvas.legend(figure, [*handles[::-1], canvas.truth_entry()])
     return figure
 
@@ -87,9 +87,9 @@ def refined_positives(stages: Stages, most: int = MOST_DRAWN) -> Figure:
     figure, axis = canvas.on_picture(stages.image)
     rows = np.flatnonzero(truth.anchor_labels == 1)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
+    canvas.truth_boxes(axis, truth.boxes)
     canvas.boxes(axis, stages.anchors[rows], canvas.CHOSEN, style=(0, (1, 1.6)), width=1.1)
     canvas.boxes(axis, stages.anchor_boxes[rows], canvas.CHOSEN, width=1.4)
-    canvas.truth_boxes(axis, truth.boxes)
     handles = [
         canvas.entry("positive anchor", color=canvas.CHOSEN, linestyle=(0, (1, 1.6))),
         canvas.entry("moved by the RPN", color=canvas.CHOSEN),

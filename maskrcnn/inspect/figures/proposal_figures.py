@@ -10,6 +10,7 @@ from maskrcnn.inspect.figures import canvas
 from maskrcnn.inspect.stages import Stages
 
 DOTTED = (0, (1, 1.6))
+MOST_WRITTEN = 12  # labels: more hide one another
 FOREGROUND = 0.5  # a proposal is called an object if the background is less probable than this
 
 
@@ -39,6 +40,8 @@ def suppressed(stages: Stages, most: int = 100, after: bool = True) -> Figure:
     figure, axis = canvas.on_picture(stages.image)
     rows = _best(stages, most)
     kept = np.isin(rows, stages.proposal_anchors)
+    if stages.truth is not None:
+        canvas.truth_boxes(axis, stages.truth.boxes)
     if after:
         canvas.boxes(axis, stages.anchor_boxes[rows[~kept]], canvas.REFUSED, width=0.6, alpha=0.35)
         canvas.boxes(axis, stages.anchor_boxes[rows[kept]], canvas.CHOSEN, width=1.5)
@@ -50,7 +53,6 @@ def suppressed(stages: Stages, most: int = 100, after: bool = True) -> Figure:
         canvas.boxes(axis, stages.anchor_boxes[rows], canvas.CHOSEN, width=0.9, alpha=0.7)
         handles = [canvas.entry(f"the {len(rows)} best candidates", color=canvas.CHOSEN)]
     if stages.truth is not None:
-        canvas.truth_boxes(axis, stages.truth.boxes)
         handles.append(canvas.truth_entry())
     canvas.legend(figure, handles, 3)
     return figure
@@ -59,7 +61,7 @@ def suppressed(stages: Stages, most: int = 100, after: bool = True) -> Figure:
 @canvas.styled
 def proposal_scores(stages: Stages) -> Figure:
     """The proposals' scores by rank and, where the objects are known, how much of them the best so many find."""
-    figure, axis = canvas.chart(height=3.6)
+    figure, axis = canvas.chart(height=3.4)
     ranks = np.arange(1, len(stages.proposals) + 1)
     axis.plot(ranks, stages.proposal_scores, color=canvas.GREY, label="score")
     if (recall := recall_by_rank(stages)) is not None:
@@ -67,7 +69,7 @@ def proposal_scores(stages: Stages) -> Figure:
         axis.plot(ranks, found, color=canvas.CHOSEN, label="share of objects found (IoU 0.5)")
         axis.plot(ranks, overlap, color=canvas.CHOSEN, linestyle=DOTTED, label="mean best IoU of the objects")
     axis.set(xscale="log", xlabel="so many best proposals", ylim=(-0.03, 1.03), ylabel="score, share, IoU")
-    axis.legend(loc="lower left")
+    canvas.legend(figure, axis.get_legend_handles_labels()[0], 1)
     return figure
 
 
@@ -107,9 +109,12 @@ def refined_detections(stages: Stages) -> Figure:
         canvas.truth_boxes(axis, stages.truth.boxes)
     canvas.boxes(axis, stages.proposals[stages.detection_proposals], colours, style=DOTTED, width=1.2)
     canvas.boxes(axis, found.boxes, colours, width=1.6)
-    for box, name, score, colour in list(zip(found.boxes, found.names, found.scores, colours, strict=True))[::-1]:
-        canvas.written(axis, box[0], box[1], f"{name} {score:.2f}", colour)
     handles = _dotted_to_solid("proposal", "detection") + ([canvas.truth_entry()] if stages.truth is not None else [])
+    if len(found) <= MOST_WRITTEN:
+        for box, name, score, colour in list(zip(found.boxes, found.names, found.scores, colours, strict=True))[::-1]:
+            canvas.written(axis, box[0], box[1], f"{name} {score:.2f}", colour)
+    else:
+        handles += _classes(stages, found.labels)
     canvas.legend(figure, handles, 3)
     return figure
 

@@ -33,7 +33,8 @@ def test_what_tensorboard_is_given(tmp_path, tiny):
     found.Reload()
     tags = set(found.Tags()["tensors"])
     assert {"training/loss", "training/learning_rate", "sparsity/asked", "mask/iou", "sparsity/rpn"} <= tags
-    assert {"examples/0", "stage"} <= tags and any(tag.startswith("weights/rpn/") for tag in tags)
+    assert {"examples/0", "stage", "2 Proposals, and the second stage/After suppression"} <= tags
+    assert any(tag.startswith("weights/rpn/") for tag in tags)
     assert "mask/ap" not in tags
     event = found.Tensors("mask/iou")[0]
     assert event.step == 1 and tf.make_ndarray(event.tensor_proto) == 0.25

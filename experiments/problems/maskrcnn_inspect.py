@@ -2,7 +2,7 @@
 
 Look inside a Mask R-CNN: write a page with every stage of one picture, from the anchors to the composed result.
 
-MODEL is a saved model, such as results/shapes/runs/dense-.../model.keras. PICTURE is a picture file or, with data, the
+MODEL is a saved model, or the folder of a run or a sweep, such as results/mine. PICTURE is a picture file or, with data, the
 number or name of one of the recipe's held-out pictures.
 
   --against OTHER               a second model, dense or pruned: the page shows both, and what changed at each stage
@@ -24,6 +24,7 @@ import numpy as np
 
 from experiments.errors import UserError
 from experiments.settings.flags import read_settings
+from experiments.settings.places import find_model
 from experiments.settings.recipe import Fraction, Recipe
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Inspect(Recipe):
     needs_name = False
 
     file: str = ""
-    """the saved model."""
+    """the saved model, or the folder of a run or a sweep."""
     picture: str = ""
     """a picture file, or the number or name of one of the data's."""
     against: str | None = None
@@ -71,7 +72,7 @@ def inspect_model(settings: Inspect, has_data: bool, say: Callable[[str], None] 
     from experiments.problems.maskrcnn import load
     from maskrcnn import inspect
 
-    paths = [Path(path) for path in (settings.file, settings.against) if path is not None]
+    paths = [find_model(path) for path in (settings.file, settings.against) if path is not None]
     problem = open_problem(settings) if has_data else None
     models = [load(path) if problem is None else problem.load(path) for path in paths]
     _check_classes(paths, models)

@@ -17,6 +17,7 @@ from annotated_types import Ge, Le
 
 from experiments.errors import UserError
 from experiments.settings.flags import read_flags
+from experiments.settings.places import find_model
 from experiments.settings.recipe import Count, Settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Serve(Settings):
     """What to serve, and to whom."""
 
     model: tyro.conf.UseAppendAction[tuple[str, ...]]
-    """NAME=FILE, or FILE, a saved model; once for each. The first one answers requests that name none."""
+    """NAME=FILE, or FILE, a saved model, or the folder of a run or a sweep; once for each. The first one answers
+    requests that name none."""
     host: str = "127.0.0.1"
     """address to listen on; the default one cannot be reached from other machines. There is no password and no
     encryption: on another address, whoever reaches the port may use the models and this machine's processors."""
@@ -58,8 +60,9 @@ def named_files(given: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for one in given:
         name, equals, file = one.partition("=")
-        path = Path(file if equals else one)
-        name = name.strip() if equals else path.stem
+        place = Path(file if equals else one)
+        path = find_model(place)
+        name = name.strip() if equals else place.stem
         if not name:
             raise UserError(f"--model {one}: expected NAME=FILE")
         if not path.is_file():

@@ -41,10 +41,14 @@ def find_weights(path: str) -> Path:
 def find_model(place: str | Path) -> Path:
     """A saved model: its file, that of a run's folder, or of a sweep's folder the dense one of its first seed.
 
+    Args:
+        place: a file or folder, or a pattern of one, such as results/mine/runs/taylor-*: a shell leaves those of
+            NAME=PATTERN as they are.
+
     Raises:
-        UserError: there is none; says what there is.
+        UserError: there is none, or more than one; says what there is.
     """
-    place = Path(place)
+    place = _matching(Path(place))
     if not place.is_dir():
         return place  # whoever reads it says what is wrong with it
     if (place / "model.keras").is_file():
@@ -61,6 +65,17 @@ def find_model(place: str | Path) -> Path:
         f"{place}: no runs/dense-*/model.keras in this folder, and {there}. Give a .keras file, or the folder that "
         "`taskprune train` wrote; its training may not be finished"
     )
+
+
+def _matching(place: Path) -> Path:
+    """The one file or folder that a pattern means."""
+    if place.exists() or "*" not in str(place):
+        return place
+    found = sorted(Path(place.anchor or ".").glob(str(place.relative_to(place.anchor))))
+    if len(found) == 1:
+        return found[0]
+    some = ", ".join(map(str, found[:3])) + (", ..." if len(found) > 3 else "")
+    raise UserError(f"{place} matches {f'{len(found)} of them: {some}; name one' if found else 'nothing'}")
 
 
 def _seed(model: Path) -> tuple[int, str]:

@@ -210,6 +210,18 @@ def test_a_model_is_found_in_the_folder_that_training_wrote(tmp_path):
         find_model(tmp_path / "empty")
 
 
+def test_a_pattern_means_one_model(tmp_path):
+    for name in ("dense-s0-aa", "taylor-0.4-s0-bb", "taylor-0.6-s0-cc"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "model.keras").touch()
+    assert find_model(f"{tmp_path}/runs/taylor-0.4-*") == tmp_path / "runs" / "taylor-0.4-s0-bb" / "model.keras"
+    assert find_model(f"{tmp_path}/runs/dense-*/model.keras") == tmp_path / "runs" / "dense-s0-aa" / "model.keras"
+    with pytest.raises(UserError, match=r"matches 2 of them: .*taylor-0.4.*; name one"):
+        find_model(f"{tmp_path}/runs/taylor-*")
+    with pytest.raises(UserError, match="matches nothing"):
+        find_model(f"{tmp_path}/runs/l1-*")
+
+
 def test_pictures_in_folders_of_a_folder(exports, tmp_path):
     exports.masks(tmp_path / "my", range(3))
     found = picture_files([str(tmp_path / "my")])

@@ -2,8 +2,8 @@
 
 Look inside a Mask R-CNN: write a page with every stage of one picture, from the anchors to the composed result.
 
-MODEL is a saved model, or the folder of a run or a sweep, such as results/mine. PICTURE is a picture file or, with data, the
-number or name of one of the recipe's held-out pictures.
+MODEL is a saved model, or the folder of a run or a sweep, such as results/mine. PICTURE is a picture file or, with
+data, the number or name of one of the recipe's held-out pictures.
 
   --against OTHER               a second model, dense or pruned: the page shows both, and what changed at each stage
   --output FOLDER               of the page, index.html with its figures beside it (default: inspection)

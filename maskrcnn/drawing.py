@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.font_manager import findfont
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import minimum_filter
 
 from maskrcnn.detections import Detections
 
@@ -69,7 +70,7 @@ def _mask(picture: Image.Image, mask: np.ndarray, colour: tuple[int, int, int], 
     small = Image.fromarray(inside.astype(np.uint8) * 255)
     whole = small.resize((small.width * zoom, small.height * zoom), Image.Resampling.BILINEAR)
     whole = whole.point(lambda value: 255 if value >= 128 else 0)
-    rim = np.array(whole) ^ np.array(whole.filter(ImageFilter.MinFilter(2 * line + 1)))
+    rim = np.array(whole) ^ minimum_filter(np.array(whole), 2 * line + 1, mode="nearest")
     at = (int(x) * zoom, int(y) * zoom)
     flat = Image.new("RGB", whole.size, colour)
     picture.paste(flat, at, whole.point(lambda value: 110 if value else 0))

@@ -28,7 +28,7 @@ TINY = dict(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """Makes a tiny model; keyword arguments change its config."""
 

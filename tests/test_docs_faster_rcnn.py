@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import maskrcnn
 import pruning
@@ -51,11 +53,16 @@ def trained(folder):
     """What the first two blocks leave, on few pictures."""
     keras.utils.set_random_seed(0)
     sys.path.insert(0, str(folder))
+    tf.config.run_functions_eagerly(True)  # two updates of this network are quicker than the compilation of one
     try:
-        yield run(TRAINING, {})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
+            names = run(TRAINING, {})
     finally:
+        tf.config.run_functions_eagerly(False)
         sys.path.remove(str(folder))
-        sys.modules.pop("my_detector", None)
+        del sys.modules["my_detector"]
+    return names
 
 
 def test_there_are_thirty_lines():
@@ -141,10 +148,22 @@ def test_it_is_swept(folder):
 @pytest.mark.slow
 def test_it_learns_shapes(folder):
     keras.utils.set_random_seed(0)
-    (folder / "my_detector.py").write_text(DETECTOR, encoding="utf-8")
     sys.path.insert(0, str(folder))
     try:
         found = run(TRAINING.replace("epochs=4", "epochs=4, verbose=0"), {}, small=False)
     finally:
         sys.path.remove(str(folder))
+        del sys.modules["my_detector"]
     assert found["measures"]["bbox"]["ap50"] >= 0.8
+
+
+def test_the_results_are_of_this_recipe(folder):
+    """But for where the problem's file lies."""
+    import yaml
+
+    given = yaml.safe_load((folder / "my_recipe.yaml").read_text(encoding="utf-8"))
+    kept = yaml.safe_load((PAGE.parents[1] / "results/faster_rcnn/recipe.yaml").read_text(encoding="utf-8"))
+    from experiments.settings.recipe import Recipe
+
+    given["problem"] = kept["problem"]
+    assert Recipe(**given) == Recipe(**kept)

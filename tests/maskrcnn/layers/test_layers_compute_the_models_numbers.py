@@ -15,7 +15,7 @@ from maskrcnn.training import training_answers
 STRIDES = (4, 8, 16, 32, 64)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def case(tiny):
     """A model with weights that make it sure of itself, one batch, its Forward, and the pyramid's maps."""
     data, model = maskrcnn.data.shapes(2, 64, seed=4), tiny()
@@ -37,14 +37,14 @@ def with_weights(layer, model, part, *inputs):
     return layer
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rpn(case):
     model, _, _, maps = case
     layer = layers.RegionProposal(model.config.anchor_sizes, STRIDES, width=model.config.rpn_width)
     return with_weights(layer, model, "rpn", maps)(maps)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def heads(case):
     """Regions to the box head's answers, and to the mask head's."""
     model, _, _, maps = case

@@ -46,6 +46,7 @@ def test_the_words_are_listed():
         (["table", "nowhere"], "error: nowhere holds no sweep"),
         (["report", "nowhere"], "error: nowhere/runs.csv cannot be read"),
         (["detect", "nowhere.keras"], "error: no picture is named"),
+        (["inspect", "nowhere.keras"], "error: expected a model and a picture, found 1 of them"),
     ],
 )
 def test_a_mistake_is_one_message_and_needs_no_tensorflow(arguments, message, tmp_path):

@@ -130,7 +130,10 @@ def write_page(
 
 def _sections(models: Sequence[Inspection]) -> list[dict[str, Any]]:
     """The seven stages, each with its panels and what changed."""
-    panels = [[*stage_panels(one.stages), *activation_panels(one.activations)] for one in models]
+    panels = [
+        [*stage_panels(one.stages), *activation_panels(one.activations, other.activations)]
+        for one, other in zip(models, reversed(models), strict=True)
+    ]
     truth = truth_panel(models[0].stages)
     names = tuple(model.name for model in models)
     both = [weight_panels(models[0].weights, models[1].weights, names)] if len(models) > 1 else []  # type: ignore[arg-type]

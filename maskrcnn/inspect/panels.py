@@ -213,12 +213,14 @@ def truth_panel(stages: Stages) -> Panel | None:
     )  # fmt: skip
 
 
-def activation_panels(found: Sequence[Activation]) -> list[Panel]:
-    """A figure a layer."""
+def activation_panels(found: Sequence[Activation], beside: Sequence[Activation] = ()) -> list[Panel]:
+    """A figure a layer; with those of another model `beside`, of the same channels."""
+    others = {one.layer: one for one in beside}
+    draw = activation_figures.channel_grid
     return [
         Panel(
-            4, f"activation_{one.layer}", one.layer, _activation_caption(one),
-            f"{activation_figures.counts(one)}.", functools.partial(activation_figures.channel_grid, one),
+            4, f"activation_{one.layer}", one.layer, _activation_caption(one), f"{activation_figures.counts(one)}.",
+            functools.partial(draw, one, beside=others.get(one.layer)),
         )
         for one in found
     ]  # fmt: skip

@@ -19,30 +19,39 @@ _BESIDE, _TILE, _GAP, _NUMBER = 8, 96, 5, 19  # channels in a row; px of a chann
 PRUNED, ZERO, NOISY = "#CC3311", "#0077BB", "#EE7733"
 
 
-def chosen_channels(activation: Activation, most: int = MOST_CHANNELS) -> np.ndarray:
-    """Numbers of the channels that are drawn, in order: all, or evenly chosen, those that are pointed out first."""
+def chosen_channels(
+    activation: Activation, most: int = MOST_CHANNELS, beside: Activation | None = None
+) -> np.ndarray:
+    """Numbers of the channels that are drawn, in order: all, or evenly chosen, those that are pointed out first.
+
+    With the same layer of another model `beside` it, of as many channels, both have the same ones drawn.
+    """
     channels = len(activation.zero)
-    marked = activation.zero | activation.noisy
-    if activation.silenced is not None:
-        marked = marked | activation.silenced
+    marked = np.zeros(channels, bool)
+    for one in (activation, beside):
+        if one is not None and len(one.zero) == channels:
+            marked |= one.zero | one.noisy
+            marked |= False if one.silenced is None else one.silenced
     some = [_evenly(np.flatnonzero(marked), most // 2), np.flatnonzero(~marked)]
     some[1] = _evenly(some[1], most - len(some[0]))
     return np.arange(channels) if channels <= most else np.sort(np.concatenate(some))
 
 
 @canvas.styled
-def channel_grid(activation: Activation, most: int = MOST_CHANNELS) -> Figure:
+def channel_grid(
+    activation: Activation, most: int = MOST_CHANNELS, beside: Activation | None = None
+) -> Figure:
     """The channels of a layer, each scaled to its own range; pruned, all-zero and noisy ones have a frame.
 
     A layer of regions shows its first region, the best; a layer without maps (N, C) its channels beside each other, a
-    row a region.
+    row a region. Where there is no room for all channels, `chosen_channels` says which are drawn.
     """
     if not activation.maps:
         return nothing("Nothing was found in the picture, so this layer was not asked.")
     maps = activation.maps[0]
     if maps.ndim == 2:
         return _matrix(activation, maps)
-    numbers = chosen_channels(activation, most)
+    numbers = chosen_channels(activation, most, beside)
     columns = min(_BESIDE, len(numbers))
     rows = math.ceil(len(numbers) / columns)
     # One picture of all channels: so many axes take seconds to lay out.

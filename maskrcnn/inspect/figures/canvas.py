@@ -135,10 +135,14 @@ def outline(axis: Axes, mask: np.ndarray, colour: str, style: str = "-", width: 
             line.set_path_effects([patheffects.withStroke(linewidth=width + 1.3, foreground=INK)])
 
 
-def written(axis: Axes, x: float, y: float, text: str, colour: str) -> None:
-    """Write a short label at a box's corner, readable on any picture."""
+def written(axis: Axes, box: np.ndarray, text: str, colour: str) -> None:
+    """Write a short label at the upper corner of a box (xyxy) from which it runs inwards; inside it at the top."""
+    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    from_left = box[0] + box[2] < left + right
+    above = box[1] > top + 0.1 * (bottom - top)
     axis.text(
-        x, y, text, color="white", fontsize=7.5, va="bottom", ha="left", clip_on=True,
+        max(box[0], left) if from_left else min(box[2], right), max(box[1], top), text, color="white", fontsize=7.5,
+        va="bottom" if above else "top", ha="left" if from_left else "right", clip_on=True,
         bbox={"boxstyle": "square,pad=0.15", "facecolor": colour, "edgecolor": "none"},
     )  # fmt: skip
 

@@ -112,7 +112,7 @@ def refined_detections(stages: Stages) -> Figure:
     handles = _dotted_to_solid("proposal", "detection") + ([canvas.truth_entry()] if stages.truth is not None else [])
     if len(found) <= MOST_WRITTEN:
         for box, name, score, colour in list(zip(found.boxes, found.names, found.scores, colours, strict=True))[::-1]:
-            canvas.written(axis, box[0], box[1], f"{name} {score:.2f}", colour)
+            canvas.written(axis, box, f"{name} {score:.2f}", colour)
     else:
         handles += _classes(stages, found.labels)
     canvas.legend(figure, handles, 3)

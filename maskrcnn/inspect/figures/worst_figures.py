@@ -53,7 +53,7 @@ def _proposals(axis, sample, probes, measured, class_names) -> None:
     canvas.boxes(axis, boxes[found], canvas.CHOSEN, width=1.6)
     canvas.boxes(axis, boxes[~found], canvas.REFUSED, width=2.0)
     for box, overlap in zip(boxes, best, strict=True):
-        canvas.written(axis, box[0], box[1], f"{overlap:.2f}", canvas.CHOSEN if overlap >= 0.5 else canvas.REFUSED)
+        canvas.written(axis, box, f"{overlap:.2f}", canvas.CHOSEN if overlap >= 0.5 else canvas.REFUSED)
 
 
 def _boxes(axis, sample, probes, measured, class_names) -> None:
@@ -78,8 +78,8 @@ def _classes(axis, sample, probes, measured, class_names) -> None:
         canvas.boxes(axis, box[None], canvas.REFUSED if wrong.any() else canvas.CHOSEN, width=1.5)
         if wrong.any():
             answers = np.bincount(said[own][wrong])
-            text = f"{names[label]} → {names[int(answers.argmax())]}, {wrong.sum()} of {len(own)}"
-            canvas.written(axis, box[0], box[1], text, canvas.REFUSED)
+            text = f"{names[label]} → {names[int(answers.argmax())]} {wrong.sum()}/{len(own)}"
+            canvas.written(axis, box, text, canvas.REFUSED)
 
 
 def _masks(axis, sample, probes, measured, class_names) -> None:
@@ -113,7 +113,7 @@ _DRAWING = {
         _classes,
         lambda: [
             canvas.entry("all answers right", color=canvas.CHOSEN),
-            canvas.entry("truth → answer, and how often", color=canvas.REFUSED),
+            canvas.entry("truth → answer, so many of the boxes asked", color=canvas.REFUSED),
             canvas.entry("background called an object", color=canvas.REFUSED, linestyle=_DOTTED),
         ],
     ),

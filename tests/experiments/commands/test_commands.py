@@ -48,6 +48,7 @@ def test_the_words_are_listed():
         (["detect", "nowhere.keras"], "error: no picture is named"),
         (["serve"], "error: no model is named"),
         (["serve", "--model", "a=nowhere.keras"], "error: nowhere.keras: no such model"),
+        (["inspect", "nowhere.keras"], "error: expected a model and a picture, found 1 of them"),
     ],
 )
 def test_a_mistake_is_one_message_and_needs_no_tensorflow(arguments, message, tmp_path):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,6 @@ def test_pointed_out_channels_are_drawn_first(model):
     one = inspect.Activation("x", "features", (np.zeros((1, 4, 4, 300)),), False, zero, np.zeros(300, bool))
     chosen = chosen_channels(one)
     assert len(chosen) == 64 and {17, 211} <= set(chosen.tolist()) and (np.diff(chosen) > 0).all()
+    other = dataclasses.replace(one, zero=np.roll(zero, 1))
+    both = chosen_channels(one, beside=other)
+    assert {17, 18, 211, 212} <= set(both.tolist()) and both.tolist() == chosen_channels(other, beside=one).tolist()

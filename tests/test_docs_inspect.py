@@ -20,6 +20,7 @@ def outputs():
     return [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
 
 
+@pytest.mark.slow
 def test_every_stage_is_shown(outputs):
     _, anchors, proposals, masks, activations, weights, result, changes, data = outputs
     assert [pictures(one) for one in (anchors, proposals, activations, weights, data)] == [5, 6, 2, 2, 7]

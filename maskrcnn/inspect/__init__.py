@@ -12,7 +12,7 @@ from maskrcnn.inspect.differences import (
 from maskrcnn.inspect.figures.object_figures import colour_splash
 from maskrcnn.inspect.inspection_page import Inspection, look_into, write_page
 from maskrcnn.inspect.panels import Panel, activation_panels, drawn_panels, stage_panels, weight_panels
-from maskrcnn.inspect.stages import Stages, Truth, trace
+from maskrcnn.inspect.picture_stages import Stages, Truth, trace
 from maskrcnn.inspect.survey import PrecisionRecall, Survey, precision_recall, survey, worst_pictures
 from maskrcnn.inspect.weight_shares import LayerWeights, layer_weights
 

@@ -11,8 +11,8 @@ import numpy as np
 from maskrcnn.box_overlap import aligned_iou, pairwise_iou
 from maskrcnn.evaluation.overlap import mask_iou
 from maskrcnn.inspect.activation_maps import Activation
+from maskrcnn.inspect.picture_stages import Stages
 from maskrcnn.inspect.stage_texts import part_name
-from maskrcnn.inspect.stages import Stages
 from maskrcnn.inspect.weight_shares import LayerWeights
 
 BEST = 100  # anchors and proposals that are compared one by one

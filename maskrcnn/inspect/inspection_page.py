@@ -21,8 +21,8 @@ from maskrcnn.inspect.differences import (
 )
 from maskrcnn.inspect.figures.canvas import pixels, png_of, sized
 from maskrcnn.inspect.panels import Panel, activation_panels, stage_panels, truth_panel, weight_panels
+from maskrcnn.inspect.picture_stages import Stages, trace
 from maskrcnn.inspect.stage_texts import LEADS, TITLES, marks_meaning
-from maskrcnn.inspect.stages import Stages, trace
 from maskrcnn.inspect.weight_shares import LayerWeights, layer_weights
 
 

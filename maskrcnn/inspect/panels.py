@@ -19,8 +19,8 @@ from maskrcnn.inspect.figures import (
     proposal_figures,
     weight_figures,
 )
+from maskrcnn.inspect.picture_stages import Stages
 from maskrcnn.inspect.stage_texts import TITLES, UNKNOWN, found_in_words, nothing_found, part_name
-from maskrcnn.inspect.stages import Stages
 from maskrcnn.inspect.weight_shares import LayerWeights
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maskrcnn.inspect.activation_maps import DEVIATIONS, LEAST_CELLS, Activation
-from maskrcnn.inspect.stages import Stages
+from maskrcnn.inspect.picture_stages import Stages
 
 UNKNOWN = "The picture's objects are not known, so nothing can be compared with them here."
 TITLES = {

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from maskrcnn.inspect.figures import canvas
-from maskrcnn.inspect.stages import FINEST_LEVEL, Stages
+from maskrcnn.inspect.picture_stages import FINEST_LEVEL, Stages
 
 MOST_DRAWN = 50  # boxes of a kind: more hide the picture
 

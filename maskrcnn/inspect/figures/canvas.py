@@ -191,5 +191,5 @@ def png_of(picture: np.ndarray) -> bytes:
     """(H, W, 3) uint8 RGB as a PNG of at most 256 colours."""
     few = Image.fromarray(picture).quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2)
     file = io.BytesIO()
-    few.save(file, "PNG", optimize=True)
+    few.save(file, "PNG")
     return file.getvalue()

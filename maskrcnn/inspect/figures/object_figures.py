@@ -12,7 +12,7 @@ from maskrcnn.box_overlap import pairwise_iou
 from maskrcnn.detections import Detections
 from maskrcnn.drawing import draw_detections
 from maskrcnn.inspect.figures import canvas
-from maskrcnn.inspect.stages import Stages, Truth
+from maskrcnn.inspect.picture_stages import Stages, Truth
 
 MOST_MASKS = 12
 _BESIDE = 4

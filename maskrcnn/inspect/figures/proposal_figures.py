@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from maskrcnn.box_overlap import pairwise_iou
 from maskrcnn.inspect.figures import canvas
-from maskrcnn.inspect.stages import Stages
+from maskrcnn.inspect.picture_stages import Stages
 
 DOTTED = (0, (1, 1.6))
 MOST_WRITTEN = 12  # labels: more hide one another

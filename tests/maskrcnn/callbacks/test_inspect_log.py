@@ -7,13 +7,28 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from maskrcnn.callbacks import Inspect
 
 
-def test_the_figures_are_written_while_it_trains(tiny, pictures, tmp_path):
-    model = tiny(post_nms_test=10, detections_per_image=4)
-    model.compile(keras.optimizers.SGD(1e-3))
-    log = Inspect(tmp_path, pictures[0], every=2, layers=["rpn_conv"], score_threshold=0.0)
-    model.fit(pictures.subset(range(2)), batch_size=2, epochs=3, verbose=0, callbacks=[log])
-    events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0})
+def written(folder):
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
     events.Reload()
+    return events
+
+
+@pytest.mark.slow
+def test_figures_are_written_while_it_trains(tiny, pictures, tmp_path):
+    model = tiny()
+    model.compile(keras.optimizers.SGD(1e-3))
+    model.fit(pictures, batch_size=4, epochs=2, verbose=0, callbacks=[Inspect(tmp_path, pictures[0])])
+    assert [event.step for event in written(tmp_path).Tensors("3 Masks/Pasted")] == [1, 2]
+
+
+def test_what_is_written(tiny, pictures, tmp_path):
+    log = Inspect(tmp_path, pictures[0], every=2, layers=["rpn_conv"], score_threshold=0.0)
+    log.set_model(tiny(post_nms_test=10, detections_per_image=4))
+    log.on_train_begin()
+    for epoch in range(3):
+        log.on_epoch_end(epoch)
+    log.on_train_end()
+    events = written(tmp_path)
     tags = events.Tags()["tensors"]
     for tag in (
         "1 Anchors/Against the truth",
@@ -24,8 +39,8 @@ def test_the_figures_are_written_while_it_trains(tiny, pictures, tmp_path):
         "weights/stem_conv",
     ):
         assert tag in tags
-    (written,) = events.Tensors("weights/stem_conv")
-    assert written.step == 2, "after the second epoch, and not after the first and third"
+    (event,) = events.Tensors("weights/stem_conv")
+    assert event.step == 2, "after the second epoch, and not after the first and third"
 
 
 def test_what_cannot_be_is_refused(monkeypatch):

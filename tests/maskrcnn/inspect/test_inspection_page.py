@@ -13,10 +13,10 @@ from maskrcnn.inspect.stage_texts import TITLES
 @pytest.fixture(scope="module")
 def pages(model, sample, tmp_path_factory):
     data, folder = maskrcnn.data.shapes(3, 64, seed=1), tmp_path_factory.mktemp("pages")
-    layers = ["rpn_conv", "box_fc1", "mask_deconv"]
+    layers = ["rpn_conv", "box_fc1"]
     known = inspect.look_into(model, sample.image, "dense & sound", sample, layers, score_threshold=0.0)
     unknown = inspect.look_into(model, sample.image, "other", None, layers, score_threshold=0.999)
-    panels = inspect.data_panels(model, data, worst=2, progress=False)
+    panels = inspect.data_panels(model, data, worst=1, progress=False)
     return {
         "one": inspect.write_page(folder / "one", sample.name, [known], [panels], "3 pictures"),
         "two": inspect.write_page(folder / "two", sample.name, [known, known]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from maskrcnn.replicas import total
+from maskrcnn.training.replicas import total
 
 # The five, under the names that users of Matterport's code know.
 NAMES = ("rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss")

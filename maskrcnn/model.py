@@ -5,16 +5,16 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from maskrcnn import fit_inputs
 from maskrcnn import losses as loss_ops
-from maskrcnn.compile_options import batch_counter, check_loss_weights, check_options, optimizer_for
 from maskrcnn.config import MaskRCNNConfig
 from maskrcnn.inference import Inference, detect_all
 from maskrcnn.network import build_network, leaf_layers, training_only
 from maskrcnn.network.forward import Forward
-from maskrcnn.replicas import never_empty, replica_count, share_of
 from maskrcnn.task_losses import task_losses
-from maskrcnn.training import training_answers
+from maskrcnn.training import fit_inputs
+from maskrcnn.training.compile_options import batch_counter, check_loss_weights, check_options, optimizer_for
+from maskrcnn.training.replicas import never_empty, replica_count, share_of
+from maskrcnn.training.sampled_answers import training_answers
 
 
 @keras.saving.register_keras_serializable("maskrcnn")
@@ -202,7 +202,7 @@ class MaskRCNN(keras.Model):
         The same batch always gives the same. See `maskrcnn.task_losses.task_losses`.
 
         Args:
-            batch: a training batch (maskrcnn.data.batch).
+            batch: a training batch (maskrcnn.data.batching.batch).
             seed: of the anchors and boxes that are drawn; the config's if None.
 
         Returns:

@@ -44,7 +44,7 @@ def probe_boxes(batch, seed: int = 0):
     Crowds are no objects here, but background boxes keep away from them. Distractors are not in a batch.
 
     Args:
-        batch: a training batch (maskrcnn.data.batch), G objects a picture.
+        batch: a training batch (maskrcnn.data.batching.batch), G objects a picture.
         seed: int; with a picture's boxes and size it decides.
 
     Returns:

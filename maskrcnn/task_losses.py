@@ -24,7 +24,7 @@ def task_losses(forward: Forward, batch, seed: int = 0) -> dict:
 
     Args:
         forward: the network on the batch's pictures.
-        batch: the training batch (maskrcnn.data.batch).
+        batch: the training batch (maskrcnn.data.batching.batch).
         seed: with each picture's boxes and size it decides the anchors and probe boxes, so that the same batch
             always gives the same losses, and so do its pictures one by one.
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskrcnn.compile_options import batches_seen, innermost
+from maskrcnn.training.compile_options import batches_seen, innermost
 
 
 class DivergedError(ValueError):

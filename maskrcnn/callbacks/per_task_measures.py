@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from maskrcnn.compile_options import batches_seen
 from maskrcnn.evaluation import columns, evaluate
+from maskrcnn.training.compile_options import batches_seen
 
 
 class Evaluate(keras.callbacks.Callback):

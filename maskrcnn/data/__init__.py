@@ -1,7 +1,8 @@
 """Pictures with instance masks: sources, augmentation and the training pipeline."""
 
-from .augment import Augmentation
-from .batch import whole_masks
+from .batching.augment import Augmentation
+from .batching.batch import whole_masks
+from .batching.pipeline import batches
 from .dataset import DataError, Dataset, DataWarning, Entry, Sample
 from .formats.coco import load_coco
 from .formats.coco_results import coco_results, write_coco_results
@@ -15,7 +16,6 @@ from .formats.via import load_via
 from .in_memory import from_arrays
 from .layouts import annotations_in
 from .loading import load
-from .pipeline import batches
 from .resize import resized_size
 from .synthetic.shapes_dataset import shapes
 from .synthetic.shapes_hard import Difficulty

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.data.batch import mask_pixels
+from maskrcnn.data.batching.batch import mask_pixels
 from maskrcnn.regions.roi_align import cells_along, pool, sample_grid
 
 
@@ -17,7 +17,7 @@ def mask_targets(batch, rois, picture, matched, size: int, config, static_shapes
     A mask is 0 outside its window, and beyond the picture its edge is repeated.
 
     Args:
-        batch: the training batch (maskrcnn.data.batch).
+        batch: the training batch (maskrcnn.data.batching.batch).
         rois: (P, 4) float32 xyxy; picture, matched: (P,) int32, whose G masks, which of them.
         size: bins along each side.
         config: `mask_target_sampling_ratio`, `mask_target_binary`, `roi_aligned`.

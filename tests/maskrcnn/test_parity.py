@@ -19,7 +19,7 @@ from maskrcnn.network import leaf_layers
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit, normalise
 from maskrcnn.regions.second_stage import refine
-from maskrcnn.training import training_answers
+from maskrcnn.training.sampled_answers import training_answers
 
 DATA = Path(__file__).parents[1] / "data"
 spec = importlib.util.spec_from_file_location("fill", DATA / "fill.py")

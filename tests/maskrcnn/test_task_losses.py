@@ -13,7 +13,7 @@ from maskrcnn.network import leaf_layers
 from maskrcnn.network.forward import Forward
 from maskrcnn.probe_boxes import probe_boxes
 from maskrcnn.probe_rules import BACKGROUNDS, JITTERS
-from maskrcnn.training import training_answers
+from maskrcnn.training.sampled_answers import training_answers
 
 TASKS = ("proposal", "bbox", "class", "mask")
 

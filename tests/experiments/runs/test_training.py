@@ -270,7 +270,7 @@ def test_a_loss_that_is_no_number_stops_training(tiny):
 
 def test_a_broken_picture_ends_training_with_its_name_and_a_checkpoint_to_go_on_from(seed_model, dense, tmp_path):
     from maskrcnn.data import DataError, Dataset
-    from maskrcnn.data.pipeline import epoch_order
+    from maskrcnn.data.batching.pipeline import epoch_order
 
     pictures, whole = seed_model.problem.pictures, seed_model.problem.pictures["train"]
     size = seed_model.recipe.training.batch_size

@@ -3,7 +3,7 @@ import pytest
 from pycocotools.mask import decode
 
 from maskrcnn.data import Sample, load_coco, whole_masks
-from maskrcnn.data.batch import mask_pixels
+from maskrcnn.data.batching.batch import mask_pixels
 from maskrcnn.data.cut_masks import CutMasks
 from maskrcnn.data.formats.run_lengths import cut_masks, from_bitmap, from_polygons
 from maskrcnn.data.geometry import mask_boxes

@@ -10,7 +10,7 @@ from maskrcnn import layers
 from maskrcnn.losses import all_losses
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import normalise
-from maskrcnn.training import training_answers
+from maskrcnn.training.sampled_answers import training_answers
 
 STRIDES = (4, 8, 16, 32, 64)
 

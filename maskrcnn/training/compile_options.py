@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from maskrcnn.loss_scaling import ReplicaLossScaleOptimizer
 from maskrcnn.losses import NAMES
 from maskrcnn.network import leaf_layers
+from maskrcnn.training.loss_scaling import ReplicaLossScaleOptimizer
 
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 

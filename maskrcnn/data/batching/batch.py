@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from .cut_masks import CutMasks
-from .dataset import Sample
-from .resize import resize_boxes, resized_size
+from ..cut_masks import CutMasks
+from ..dataset import Sample
+from ..resize import resize_boxes, resized_size
 
 SHAPES = {
     "image": (None, None, 3),

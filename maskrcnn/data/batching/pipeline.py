@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ..dataset import DataError, Dataset, DataWarning, surplus_text
 from .augment import Augmentation, Colour, draw, geometry, preset
 from .batch import SHAPES, Example, example, padded
-from .dataset import DataError, Dataset, DataWarning, surplus_text
 
 _READY_BATCHES = 2
 
@@ -31,7 +31,7 @@ def batches(
     augment: str | Augmentation = "none",
     epoch: int | Callable[[], int] = 0,
 ) -> tf.data.Dataset:
-    """Batches of the documented dict (`maskrcnn.data.batch`).
+    """Batches of the documented dict (`maskrcnn.data.batching.batch`).
 
     Args:
         dataset: the pictures.

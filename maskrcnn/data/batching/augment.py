@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .dataset import Sample
+from ..dataset import Sample
 
 _CROP_TRIES = 5
 

@@ -4,7 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskrcnn.data import shapes
-from maskrcnn.data.augment import PRESETS, Augmentation, Colour, cropped, draw, flipped, geometry, preset, turned
+from maskrcnn.data.batching.augment import (
+    PRESETS,
+    Augmentation,
+    Colour,
+    cropped,
+    draw,
+    flipped,
+    geometry,
+    preset,
+    turned,
+)
 from maskrcnn.data.dataset import Sample
 from maskrcnn.data.geometry import mask_boxes
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 import maskrcnn
 from maskrcnn import losses
 from maskrcnn.network.forward import Forward
-from maskrcnn.training import training_answers
+from maskrcnn.training.sampled_answers import training_answers
 
 
 def compiled(model, optimizer=None, run_eagerly=True, **options):

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from maskrcnn.data import Augmentation, DataError, batches, load_coco, shapes, whole_masks
+from maskrcnn.data.batching.pipeline import epoch_order
 from maskrcnn.data.dataset import Dataset, Sample
 from maskrcnn.data.geometry import mask_boxes
-from maskrcnn.data.pipeline import epoch_order
 
 
 def arrays(data):

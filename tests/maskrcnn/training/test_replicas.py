@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 def two_devices(*what):
     found = subprocess.run(
         [sys.executable, str(HERE / "two_devices.py"), *what], capture_output=True, text=True, timeout=400,
-        cwd=HERE.parents[1],
+        cwd=HERE.parents[2],
     )  # fmt: skip
     assert found.returncode == 0, found.stderr[-3000:]
     answer = json.loads(found.stdout.splitlines()[-1])

@@ -10,7 +10,7 @@ from maskrcnn.proposals.anchor_targets import anchor_targets
 from maskrcnn.regions.mask_targets import mask_targets
 from maskrcnn.regions.roi_targets import roi_targets
 from maskrcnn.regions.sampling import random_priority
-from maskrcnn.replicas import Share
+from maskrcnn.training.replicas import Share
 
 
 def training_answers(forward: Forward, batch, step, priorities=None, share: Share | None = None):

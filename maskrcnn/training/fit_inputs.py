@@ -11,10 +11,10 @@ import keras
 import tensorflow as tf
 
 from maskrcnn.callbacks.last_good_weights import KeepLastGood
-from maskrcnn.compile_options import batches_seen
+from maskrcnn.data.batching.pipeline import batches
 from maskrcnn.data.class_order import check_class_order
-from maskrcnn.data.pipeline import batches
 from maskrcnn.data.sample import DataError
+from maskrcnn.training.compile_options import batches_seen
 
 _RAISED = re.compile(r"\bDataError: (.+?)\s*\n\s*Traceback ", re.DOTALL)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from maskrcnn.replicas import total
+from maskrcnn.training.replicas import total
 
 
 @keras.saving.register_keras_serializable("maskrcnn")

@@ -1,0 +1,1 @@
+"""From samples to training batches: augmentation, the batch, and the pipeline that makes it."""

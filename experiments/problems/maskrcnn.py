@@ -21,6 +21,7 @@ from experiments.problems import maskrcnn_tasks
 from experiments.problems.maskrcnn_pictures import Pictures
 from experiments.problems.maskrcnn_settings import DataSettings, DetectorEvaluation, ModelSettings
 from experiments.settings.places import find_weights
+from maskrcnn.data.placement import place
 from maskrcnn.evaluation import evaluate, evaluate_in_detail, floors, probe_set
 
 if TYPE_CHECKING:
@@ -208,9 +209,7 @@ class MaskRCNNProblem(Problem):
 
     def _counted(self, model: Any) -> tuple[tuple[int, int], int, int]:
         config, wanted = model.config, self.recipe.evaluation
-        height, width = (
-            -(-side // config.size_divisor) * config.size_divisor for side in (config.min_size, config.max_size)
-        )
+        height, width = place(config.min_size, config.max_size, config).padded
         detections = wanted.detections or self.pictures.objects(wanted.split)
         return (height, width), wanted.rois or config.post_nms_test, detections
 

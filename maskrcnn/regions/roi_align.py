@@ -15,16 +15,26 @@ from maskrcnn import boxes as box_ops
 CANONICAL_LEVEL = 4  # a region of the canonical size is read from P4
 
 
-def level_of(boxes, canonical_size: float, lowest: int, highest: int):
-    """The pyramid level of each box (N, 4): (N,) int32 in [lowest, highest]."""
+CORNERS = "corners"  # a value of `aligned`
+
+
+def level_of(boxes, canonical_size, lowest: int, highest: int, nearest: bool = False):
+    """The pyramid level of each box (N, 4): (N,) int32 in [lowest, highest]; the nearest, or that below."""
     width, height = box_ops.sides(boxes)
     side = tf.sqrt(tf.maximum(width * height, 0.0))
-    level = tf.floor(CANONICAL_LEVEL + tf.math.log(side / canonical_size) / tf.math.log(2.0) + 1e-6)
+    level = CANONICAL_LEVEL + tf.math.log(side / canonical_size) / tf.math.log(2.0)
+    level = tf.round(level) if nearest else tf.floor(level + 1e-6)
     return tf.cast(tf.clip_by_value(level, lowest, highest), tf.int32)
 
 
 def sample_grid(boxes, scale, counts, aligned):
-    """First sample and step, in cells, along y and x: two (N, 2) tensors; `counts` is samples a side."""
+    """First sample and step, in cells, along y and x: two (N, 2) tensors; `counts` is samples a side.
+
+    `scale` is cells a pixel, and with CORNERS for y and x (..., 2): the samples then run from corner to corner.
+    """
+    if aligned == CORNERS:
+        start, end = boxes[:, 1::-1] * scale, boxes[:, :1:-1] * scale
+        return start, (end - start) / tf.cast(tf.maximum(tf.stack(counts) - 1, 1), tf.float32)
     scaled = boxes * scale - (0.5 if aligned else 0.0)
     start = tf.stack([scaled[:, 1], scaled[:, 0]], axis=-1)
     extent = tf.stack([scaled[:, 3], scaled[:, 2]], axis=-1) - start
@@ -59,6 +69,8 @@ def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
     Returns:
         (N, size, size, C) float32.
     """
+    if aligned == CORNERS:
+        return _crop(feature, boxes, picture, scale, size * sampling_ratio, sampling_ratio)
     padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     rows, columns = (sampling_ratio,) * 2 if isinstance(sampling_ratio, int) else sampling_ratio
     counts = tf.stack([size * rows, size * columns])
@@ -68,6 +80,17 @@ def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
     end = (first + step * tf.cast(counts - 1, tf.float32) + 1.0) / limit
     samples = tf.image.crop_and_resize(padded, tf.concat([begin, end], axis=-1), picture, counts)
     return pool(samples, size, sampling_ratio)
+
+
+def _crop(feature, boxes, picture, scale, count, sampling_ratio):
+    """TensorFlow's own crop-and-resize, in which pixel 0 is the centre of cell 0, and the last pixel of the last.
+
+    Boxes are divided by the padded picture's last pixel, as Matterport's code has them, for equal rounding: a sample
+    that rounding puts beyond the last cell is zero there.
+    """
+    last = tf.round(tf.cast(tf.shape(feature)[1:3], tf.float32) / scale) - 1.0
+    corners = tf.gather(boxes, [1, 0, 3, 2], axis=1) / tf.concat([last, last], axis=0)
+    return pool(tf.image.crop_and_resize(feature, corners, picture, [count, count]), count // sampling_ratio, sampling_ratio)
 
 
 def cells_along(first, step, length, size, sampling_ratio):
@@ -105,6 +128,9 @@ def _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligne
     before = tf.cumsum(rows * tf.shape(features[0])[0], exclusive=True)
     start = tf.gather(before, level) + picture * tf.gather(rows, level)
     scale = tf.gather(tf.constant(scales, tf.float32), level)[:, None]
+    if aligned == CORNERS:
+        sides = tf.cast(tf.gather(tf.stack([heights, widths], axis=-1), level), tf.float32)
+        scale = (sides - 1.0) / (tf.round(sides / scale) - 1.0)
     first, step = sample_grid(boxes, scale, [count, count], aligned)
 
     y, weight_y = cells_along(first[:, 0], step[:, 0], tf.gather(heights, level), size, sampling_ratio)
@@ -203,20 +229,24 @@ class RoIAlign(keras.layers.Layer):
         canonical_size: side in px of the region that is read from P4.
         sampling_ratio: samples a bin along each axis.
         aligned: shift by half a cell, as detectron2 does; without it a region is at least a cell wide.
+        corners: samples from corner to corner of a region that ends at its last pixel, the picture's corners being
+            the maps' (crop-and-resize); `aligned` does not count then.
+        nearest: read from the level nearest to the region's size, not from that below.
     """
 
     channel_rule = "keep"  # channel i of the result is channel i of each map
 
     def __init__(
-        self, size, strides=(4, 8, 16, 32), canonical_size=224.0, sampling_ratio=2, aligned=True, **kwargs
-    ):
+        self, size, strides=(4, 8, 16, 32), canonical_size=224.0, sampling_ratio=2, aligned=True, corners=False,
+        nearest=False, **kwargs,
+    ):  # fmt: skip
         kwargs.setdefault("autocast", False)  # pixels do not fit into float16
         super().__init__(**kwargs)
         self.size = size
         self.strides = tuple(strides)
         self.canonical_size = canonical_size
         self.sampling_ratio = sampling_ratio
-        self.aligned = aligned
+        self.aligned, self.corners, self.nearest = aligned, corners, nearest
 
     def call(self, inputs):
         *features, rois = inputs
@@ -227,14 +257,22 @@ class RoIAlign(keras.layers.Layer):
         count = None if None in rois.shape[:2] else rois.shape[0] * rois.shape[1]
         boxes = tf.reshape(rois, (-1, 4))
         lowest = CANONICAL_LEVEL - 2
-        level = level_of(boxes, self.canonical_size, lowest, lowest + len(features) - 1) - lowest
+        canonical = self._canonical(features[0])
+        level = level_of(boxes, canonical, lowest, lowest + len(features) - 1, self.nearest) - lowest
         align = align_by_gather if static_shapes else align_by_crop
         found = align(
             [tf.cast(f, tf.float32) for f in features], boxes, picture, level, [1.0 / s for s in self.strides],
-            self.size, self.sampling_ratio, self.aligned,
+            self.size, self.sampling_ratio, CORNERS if self.corners else self.aligned,
         )
         found = tf.cast(found, self.compute_dtype)
         return tf.ensure_shape(found, (count, self.size, self.size, features[0].shape[-1]))
+
+    def _canonical(self, finest):
+        """The canonical size; of regions that end at their last pixel, of a picture that is as much shorter."""
+        if not self.corners:
+            return self.canonical_size
+        sides = tf.cast(tf.shape(finest)[1:3] * self.strides[0], tf.float32)
+        return self.canonical_size * tf.sqrt(tf.reduce_prod((sides - 1.0) / sides))
 
     def compute_output_spec(self, inputs):
         *features, rois = inputs
@@ -242,7 +280,7 @@ class RoIAlign(keras.layers.Layer):
         return keras.KerasTensor((batch, self.size, self.size, features[0].shape[-1]), dtype=self.compute_dtype)
 
     def get_config(self):
-        names = ("size", "strides", "canonical_size", "sampling_ratio", "aligned")
+        names = ("size", "strides", "canonical_size", "sampling_ratio", "aligned", "corners", "nearest")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
     @classmethod

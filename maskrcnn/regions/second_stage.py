@@ -14,7 +14,7 @@ MIN_SIDE = 1e-2  # px; a thinner box is no detection
 def refine(forward: Forward, rois, deltas):
     """The box that each class asks for: rois (B, N, 4), deltas (B, N, C + 1, 4) to (B, N, C + 1, 4)."""
     boxes = box_ops.decode(deltas, rois[:, :, None], forward.config.box_delta_std)
-    return box_ops.clip(boxes, forward.image_size)
+    return box_ops.clip(boxes, forward.extent)
 
 
 def second_stage(forward: Forward, proposals):
@@ -37,6 +37,9 @@ def detect_boxes(forward: Forward, probs, boxes, min_score, max_detections):
     Returns:
         boxes (B, D, 4), scores (B, D), labels (B, D) int32 from 1 and count (B,): best first.
     """
+    if forward.config.one_class_per_region:
+        likeliest = tf.one_hot(tf.argmax(probs, axis=-1), tf.shape(probs)[-1], on_value=True, off_value=False)
+        probs = tf.where(likeliest, probs, 0.0)
     boxes, scores = boxes[:, :, 1:], _of_size(boxes[:, :, 1:], probs[:, :, 1:])
     found, scores, classes, count = grouped_nms(
         boxes, scores, forward.config.detection_nms_iou, max_detections, min_score, forward.static_shapes

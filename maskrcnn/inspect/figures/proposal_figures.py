@@ -43,11 +43,11 @@ def suppressed(stages: Stages, most: int = 100, after: bool = True) -> Figure:
     if stages.truth is not None:
         canvas.truth_boxes(axis, stages.truth.boxes)
     if after:
-        canvas.boxes(axis, stages.anchor_boxes[rows[~kept]], canvas.REFUSED, width=0.6, alpha=0.35)
+        canvas.boxes(axis, stages.anchor_boxes[rows[~kept]], canvas.REFUSED, width=0.7, alpha=0.55)
         canvas.boxes(axis, stages.anchor_boxes[rows[kept]], canvas.CHOSEN, width=1.5)
         handles = [
             canvas.entry(f"{kept.sum()} kept", color=canvas.CHOSEN),
-            canvas.entry(f"{(~kept).sum()} suppressed", color=canvas.REFUSED, alpha=0.6),
+            canvas.entry(f"{(~kept).sum()} suppressed", color=canvas.REFUSED),
         ]
     else:
         canvas.boxes(axis, stages.anchor_boxes[rows], canvas.CHOSEN, width=0.9, alpha=0.7)

@@ -18,7 +18,7 @@ def test_figures_are_written_while_it_trains(tiny, pictures, tmp_path):
     model = tiny()
     model.compile(keras.optimizers.SGD(1e-3))
     model.fit(pictures, batch_size=4, epochs=2, verbose=0, callbacks=[Inspect(tmp_path, pictures[0])])
-    assert [event.step for event in written(tmp_path).Tensors("3 Masks/Pasted")] == [1, 2]
+    assert [event.step for event in written(tmp_path).Tensors("1 Anchors/The best anchors")] == [1, 2]
 
 
 def test_what_is_written(tiny, pictures, tmp_path):

@@ -101,7 +101,7 @@ def model(ref):
 def forward(model, ref):
     size = resized_size(*ref["image"].shape[:2], 192, 256)
     assert size == tuple(ref["resized_size"])
-    padded = fit(ref["image"], size, 32)[None]
+    padded = fit(ref["image"], size, model.config)[None]
     sizes = tf.constant([size], tf.float32)
     np.testing.assert_allclose(normalise(padded, sizes, model.config)[0], ref["padded_input"], atol=2e-6)
     return Forward(model.network, model.config, padded, sizes)
@@ -212,7 +212,7 @@ def training(model, train):
     resized = CutMasks.of(masks.astype(bool)).resized(size).whole().astype(np.uint8)
     np.testing.assert_allclose(boxes, train["resized_gt_boxes_xyxy"], atol=1e-4)
     np.testing.assert_array_equal(resized, np.unpackbits(train["resized_gt_masks"], axis=-1)[..., : size[1]])
-    image = fit(train["image"], size, 32)
+    image = fit(train["image"], size, model.config)
     pad = [(0, 0), (0, image.shape[0] - size[0]), (0, image.shape[1] - size[1])]
     batch = {
         "image": image[None],

@@ -100,6 +100,7 @@ class MaskRCNNConfig:
     detection_nms_iou: float = 0.5
     detections_per_image: int = 100
     one_class_per_region: bool = False  # a region is of its likeliest class alone, or background
+    flat_box_ends_class: bool = False  # a box cut to a line suppresses all of its class below it, as TensorFlow 1.15 did
 
     seed: int = 0  # of the samplers
 
@@ -201,6 +202,7 @@ class MaskRCNNConfig:
             detection_min_score=0.7,
             detection_nms_iou=0.3,
             one_class_per_region=True,
+            flat_box_ends_class=True,
         )
         return cls(class_names=tuple(class_names), min_size=min_size, max_size=max_size, **(numerics | changes))
 

@@ -119,5 +119,6 @@ ACCEPTED = {
     "detection_nms_iou": _SHARE,
     "detections_per_image": _COUNT,
     "one_class_per_region": _FLAG,
+    "flat_box_ends_class": _FLAG,
     "seed": Accepted(int),
 }

@@ -48,7 +48,11 @@ class DetectionLayer(BoxLayer):
         deltas = tf.reshape(answers["deltas"], (batch, slots, classes, 4))
         stage = SimpleNamespace(  # as `network.forward.Forward`, for which these functions are written
             config=SimpleNamespace(
-                box_delta_std=self.delta_std, detection_nms_iou=self.nms_iou, one_class_per_region=False
+                box_delta_std=self.delta_std,
+                detection_nms_iou=self.nms_iou,
+                one_class_per_region=False,
+                flat_box_ends_class=False,
+                box_last_pixel=False,
             ),
             extent=picture_sizes(picture),
             static_shapes=False,

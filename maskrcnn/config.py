@@ -101,6 +101,7 @@ class MaskRCNNConfig:
     detections_per_image: int = 100
     one_class_per_region: bool = False  # a region is of its likeliest class alone, or background
     flat_box_ends_class: bool = False  # a box cut to a line suppresses all of its class below it, as TensorFlow 1.15 did
+    mask_to_box: bool = False  # a mask fills its box, rounded to whole pixels; else with half a cell beyond it
 
     seed: int = 0  # of the samplers
 
@@ -203,6 +204,7 @@ class MaskRCNNConfig:
             detection_nms_iou=0.3,
             one_class_per_region=True,
             flat_box_ends_class=True,
+            mask_to_box=True,
         )
         return cls(class_names=tuple(class_names), min_size=min_size, max_size=max_size, **(numerics | changes))
 

@@ -120,5 +120,6 @@ ACCEPTED = {
     "detections_per_image": _COUNT,
     "one_class_per_region": _FLAG,
     "flat_box_ends_class": _FLAG,
+    "mask_to_box": _FLAG,
     "seed": Accepted(int),
 }

@@ -75,7 +75,7 @@ class Inference:
         answers = []
         for i, placement in enumerate(places):
             own = found | {"boxes": placement.back(found["boxes"])}
-            answers.append(collect(own, i, masks[i], placement.old, config.class_names))
+            answers.append(collect(own, i, masks[i], placement.old, config))
         return answers
 
     def _detect(self, images, sizes, min_score, max_detections):
@@ -129,7 +129,7 @@ class Inference:
                 Measured(
                     placement.back(found["proposals"][i, :proposals]),
                     found["proposal_scores"][i, :proposals],
-                    collect(one, i, detected[i], placement.old, config.class_names),
+                    collect(one, i, detected[i], placement.old, config),
                     placement.back(found["agnostic_boxes"][i, :agnostic]),
                     found["agnostic_scores"][i, :agnostic],
                     found["class_probs"][i, :given],
@@ -204,12 +204,13 @@ def _pad_boxes(boxes) -> np.ndarray:
     return padded
 
 
-def collect(found, index, mask_probs, size, class_names) -> Detections:
+def collect(found, index, mask_probs, size, config) -> Detections:
     """The detections of picture `index` of a batch; `size` is its (height, width).
 
     Args:
         found: boxes (B, D, 4) in px of the picture as given, scores, labels (B, D) and count (B,), NumPy.
         mask_probs: (count of this picture, 28, 28).
+        config: the model's, of which `class_names` and `mask_to_box` are read.
     """
     count = found["count"][index]
     # Scaling back may pass the edge by the last digit.
@@ -218,6 +219,6 @@ def collect(found, index, mask_probs, size, class_names) -> Detections:
         boxes,
         found["labels"][index, :count],
         found["scores"][index, :count],
-        paste_masks(mask_probs, boxes, size[0], size[1], threshold=0.5),
-        class_names,
+        paste_masks(mask_probs, boxes, size[0], size[1], 0.5, config.mask_to_box),
+        config.class_names,
     )

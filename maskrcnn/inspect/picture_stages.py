@@ -154,7 +154,7 @@ def trace(
         class_probs=probs,
         refined=back(refined),
         detections=collect(
-            found | {"boxes": back(found["boxes"])}, 0, found["mask_probs"], (height, width), config.class_names
+            found | {"boxes": back(found["boxes"])}, 0, found["mask_probs"], (height, width), config
         ),
         detection_proposals=detected,
         mask_probs=found["mask_probs"],

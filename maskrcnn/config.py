@@ -100,7 +100,7 @@ class MaskRCNNConfig:
     detection_nms_iou: float = 0.5
     detections_per_image: int = 100
     one_class_per_region: bool = False  # a region is of its likeliest class alone, or background
-    flat_box_ends_class: bool = False  # a box cut to a line suppresses all of its class below it, as TensorFlow 1.15 did
+    flat_box_ends_class: bool = False  # a box cut to a line suppresses all below it in its class (TensorFlow 1.15)
     mask_to_box: bool = False  # a mask fills its box, rounded to whole pixels; else with half a cell beyond it
 
     seed: int = 0  # of the samplers

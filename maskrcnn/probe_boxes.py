@@ -59,7 +59,8 @@ def probe_boxes(batch, seed: int = 0, extent=None):
     valid, crowd = objects_of(batch)
     pictures, count = tf.shape(valid)[0], tf.shape(valid)[1]
     copies, fits = _jittered(batch, valid, extent, uniform(keys, (count, JITTERS, 5), seed, _JITTER_STREAM))
-    background, free = _background(batch, valid, crowd, extent, uniform(keys, (CANDIDATES, 5), seed, _BACKGROUND_STREAM))
+    drawn = uniform(keys, (CANDIDATES, 5), seed, _BACKGROUND_STREAM)
+    background, free = _background(batch, valid, crowd, extent, drawn)
     owner = tf.concat([tf.range(count), tf.repeat(tf.range(count), JITTERS)], axis=0)
     matched = tf.pad(tf.repeat(owner[None], pictures, axis=0), [[0, 0], [0, BACKGROUNDS]])
     is_object = tf.pad(tf.concat([valid, fits], axis=1), [[0, 0], [0, BACKGROUNDS]])

@@ -80,7 +80,8 @@ class MaskRCNNProblem(Problem):
         if weights not in (None, "imagenet"):
             fields["backbone_weights"] = str(find_weights(weights))
         fields["seed"] = seed
-        del fields["start"]
+        for name in ("numerics", "start", "start_classes"):
+            del fields[name]
         try:
             return maskrcnn.MaskRCNNConfig(class_names=tuple(self.pictures.class_names), **fields)
         except ValueError as error:
@@ -109,18 +110,22 @@ class MaskRCNNProblem(Problem):
         return made
 
     def _begin_from(self, path: Path, model: maskrcnn.MaskRCNN) -> None:
-        """Give a model the weights of a whole detector; of its classes too, where they are the same.
+        """Give a model the weights of a whole detector; of its classes too, where they are the same or said to be.
 
         Raises:
             UserError: the file cannot be read, or does not fit.
         """
+        wanted = self.recipe.model.start_classes
+        said = "skip" if wanted == "auto" else wanted
         try:
             if path.suffix == ".keras":
                 source = load(path)
                 same = source.config.class_names == model.config.class_names
-                maskrcnn.weights.load_keras(model, source, "load" if same else "skip")
+                maskrcnn.weights.load_keras(model, source, "load" if wanted == "auto" and same else said)
+            elif path.suffix in (".h5", ".hdf5"):
+                maskrcnn.weights.load_matterport(model, path, said)
             else:
-                maskrcnn.weights.load_torchvision(model, path, classes="skip")
+                maskrcnn.weights.load_torchvision(model, path, said)
         except ValueError as error:
             raise UserError(f"model.start = {str(path)!r}: {error}") from None
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from maskrcnn import boxes as box_ops
 from maskrcnn.data.batching.batch import mask_pixels
 from maskrcnn.network.preprocessing import picture_offset
-from maskrcnn.regions.roi_align import CORNERS, cells_along, pool, sample_grid
+from maskrcnn.regions.sample_points import CORNERS, cells_along, pool, sample_grid
 
 
 def mask_targets(batch, rois, picture, matched, size: int, config, static_shapes: bool = False):

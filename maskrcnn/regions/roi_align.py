@@ -11,11 +11,9 @@ import keras
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
+from maskrcnn.regions.sample_points import CORNERS, cells_along, pool, sample_grid
 
 CANONICAL_LEVEL = 4  # a region of the canonical size is read from P4
-
-
-CORNERS = "corners"  # a value of `aligned`
 
 
 def level_of(boxes, canonical_size, lowest: int, highest: int, nearest: bool = False):
@@ -25,32 +23,6 @@ def level_of(boxes, canonical_size, lowest: int, highest: int, nearest: bool = F
     level = CANONICAL_LEVEL + tf.math.log(side / canonical_size) / tf.math.log(2.0)
     level = tf.round(level) if nearest else tf.floor(level + 1e-6)
     return tf.cast(tf.clip_by_value(level, lowest, highest), tf.int32)
-
-
-def sample_grid(boxes, scale, counts, aligned):
-    """First sample and step, in cells, along y and x: two (N, 2) tensors; `counts` is samples a side.
-
-    `scale` is cells a pixel, and with CORNERS for y and x (..., 2): the samples then run from corner to corner.
-    """
-    if aligned == CORNERS:
-        start, end = boxes[:, 1::-1] * scale, boxes[:, :1:-1] * scale
-        return start, (end - start) / tf.cast(tf.maximum(tf.stack(counts) - 1, 1), tf.float32)
-    scaled = boxes * scale - (0.5 if aligned else 0.0)
-    start = tf.stack([scaled[:, 1], scaled[:, 0]], axis=-1)
-    extent = tf.stack([scaled[:, 3], scaled[:, 2]], axis=-1) - start
-    if not aligned:
-        extent = tf.maximum(extent, 1.0)
-    step = extent / tf.cast(counts, tf.float32)
-    return start + step / 2, step
-
-
-def pool(samples, size, sampling_ratio):
-    """Mean of the samples of each bin: (N, size * rows, size * columns, C) to (N, size, size, C)."""
-    if isinstance(sampling_ratio, int):
-        return tf.nn.avg_pool2d(samples, sampling_ratio, sampling_ratio, "VALID") if sampling_ratio > 1 else samples
-    rows, columns = sampling_ratio
-    bins = tf.reshape(samples, (-1, size, rows, size, columns, samples.shape[-1]))
-    return tf.reduce_mean(bins, axis=(2, 4))
 
 
 def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
@@ -90,29 +62,8 @@ def _crop(feature, boxes, picture, scale, count, sampling_ratio):
     """
     last = tf.round(tf.cast(tf.shape(feature)[1:3], tf.float32) / scale) - 1.0
     corners = tf.gather(boxes, [1, 0, 3, 2], axis=1) / tf.concat([last, last], axis=0)
-    return pool(tf.image.crop_and_resize(feature, corners, picture, [count, count]), count // sampling_ratio, sampling_ratio)
-
-
-def cells_along(first, step, length, size, sampling_ratio):
-    """Which cells each bin reads along one axis, and how much of each.
-
-    Args:
-        first, step: (N,) float32, of `sample_grid`.
-        length: (N,) int32, cells of the map.
-        size: bins; sampling_ratio: samples a bin.
-
-    Returns:
-        Lower and upper cell of each sample, int32, and their weights, float32, (N, size, 2 * sampling_ratio) each.
-    """
-    at = first[:, None] + step[:, None] * tf.range(size * sampling_ratio, dtype=tf.float32)
-    last = tf.cast(length, tf.float32)[:, None] - 1
-    inside = tf.cast((at >= -1) & (at <= last + 1), tf.float32) / sampling_ratio
-    at = tf.clip_by_value(at, 0.0, last)
-    low = tf.floor(at)
-    cells = tf.stack([low, tf.minimum(low + 1, last)], axis=-1)
-    weights = tf.stack([low + 1 - at, at - low], axis=-1) * inside[..., None]
-    shape = (-1, size, 2 * sampling_ratio)
-    return tf.cast(tf.reshape(cells, shape), tf.int32), tf.reshape(weights, shape)
+    samples = tf.image.crop_and_resize(feature, corners, picture, [count, count])
+    return pool(samples, count // sampling_ratio, sampling_ratio)
 
 
 def _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligned):

@@ -67,7 +67,7 @@ def detect_class_agnostic(forward: Forward, probs, boxes, min_score, max_detecti
 
 
 def _of_size(boxes, scores, config):
-    """Scores, zero where the box is thinner than MIN_SIDE; one that ends at its last pixel is never thinner than one."""
+    """Scores, zero where the box is thinner than MIN_SIDE; one that ends at its last pixel never is."""
     if config.box_last_pixel:
         return scores
     width, height = box_ops.sides(boxes)

@@ -66,7 +66,7 @@ def layer_of(key: str) -> tuple[str, str] | None:
 
 
 def key_of(layer: str, weight: str) -> str | None:
-    """The state-dict key of a layer's weight, in the present style: the inverse of `layer_of`; None if there is none."""
+    """The state-dict key of a layer's weight, in the present style, or None: the inverse of `layer_of`."""
     stem = {name: key for key, name in LAYERS.items()}.get(layer)
     if match := re.fullmatch(r"res([2-5])_(\d+)_(\d|shortcut)_(conv|norm)", layer):
         stage, block, number, kind = match.groups()

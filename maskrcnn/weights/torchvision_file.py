@@ -45,9 +45,16 @@ def save_torchvision(model: Any, path: str | Path) -> WeightReport:
         ValueError: channels or layers were removed from the model, it has a layer that torchvision's has not, the
             ending is another, or a package is missing. No file is written then.
     """
-    path, config = Path(path), model.config
+    path = Path(path)
     if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise ValueError(f"{path}: expected .safetensors, .pth or .pt")
+    state = state_of(model)
+    _write(state, path)
+    return WeightReport(tuple(state), (), (), notes=_notes(model.config))
+
+
+def state_of(model: Any) -> dict[str, np.ndarray]:
+    """A model's weights by torchvision's names, in torch's layout; raises a ValueError as `save_torchvision` does."""
     places = places_of(model)
     keys = {place: key_of(*place) for place in places}
     if foreign := [place for place, key in keys.items() if key is None]:
@@ -55,10 +62,8 @@ def save_torchvision(model: Any, path: str | Path) -> WeightReport:
             f"{'/'.join(foreign[0])} has no place in torchvision's maskrcnn_resnet50_fpn ({len(foreign)} weights like "
             "this): its ResNet has no biases, its heads no batch norm, and other backbones have other names"
         )
-    _refuse_smaller(places, config)
-    state = {key: _moved(place, places[place], config.box_roi_size) for place, key in keys.items()}
-    _write(state, path)
-    return WeightReport(tuple(state), (), (), notes=_notes(config))
+    _refuse_smaller(places, model.config)
+    return {key: _moved(place, places[place], model.config.box_roi_size) for place, key in keys.items()}
 
 
 def _refuse_smaller(places, config) -> None:

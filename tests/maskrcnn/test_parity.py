@@ -20,6 +20,7 @@ from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit, normalise
 from maskrcnn.regions.second_stage import refine
 from maskrcnn.training.sampled_answers import training_answers
+from maskrcnn.weights.torchvision_file import state_of
 
 DATA = Path(__file__).parents[1] / "data"
 spec = importlib.util.spec_from_file_location("fill", DATA / "fill.py")
@@ -95,6 +96,13 @@ def model(ref):
     report = maskrcnn.weights.load_torchvision(model, state_dict(int(ref["seed"])))
     assert (len(report.matched), report.unused, report.missing) == (307, (), ())
     return model
+
+
+def test_the_weights_go_back_as_they_came(model, ref):
+    wanted, found = state_dict(int(ref["seed"])), state_of(model)
+    assert set(found) == set(wanted)
+    for key, value in found.items():
+        np.testing.assert_array_equal(value, wanted[key])
 
 
 @pytest.fixture(scope="module")

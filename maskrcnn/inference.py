@@ -54,14 +54,14 @@ class Inference:
         _, config = self._parts()
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, size in enumerate(sizes):
-            groups.setdefault(place(*size, config).padded, []).append(index)
+            groups.setdefault(place(size, config).padded, []).append(index)
         step = max(1, batch_size)
         return [group[k : k + step] for group in groups.values() for k in range(0, len(group), step)]
 
     def _detect_alike(self, pictures, least: float, limit: int) -> list[Detections]:
         """The detections of pictures that are padded to one size, from one call of the graph."""
         _, config = self._parts()
-        places = [place(*picture.shape[:2], config) for picture in pictures]
+        places = [place(picture.shape[:2], config) for picture in pictures]
         sizes = np.array([one.size for one in places])
         if limit not in self._detect_graphs:
             self._detect_graphs[limit] = tf.function(
@@ -94,7 +94,7 @@ class Inference:
         """
         _, config = self._parts()
         pictures = [as_float(image) for image in images]
-        places = [place(*picture.shape[:2], config) for picture in pictures]
+        places = [place(picture.shape[:2], config) for picture in pictures]
         fitted = [fit(p, one.size, config).numpy() for p, one in zip(pictures, places, strict=True)]
         batch = np.zeros((len(images), *np.max([f.shape[:2] for f in fitted], axis=0), 3), "float32")
         for canvas, padded in zip(batch, fitted, strict=True):
@@ -214,7 +214,7 @@ def collect(found, index, mask_probs, size, config) -> Detections:
     """
     count = found["count"][index]
     # Scaling back may pass the edge by the last digit.
-    boxes = np.minimum(found["boxes"][index, :count].astype("float32"), np.float32(size)[[1, 0, 1, 0]])
+    boxes = np.minimum(found["boxes"][index, :count].astype("float32"), np.array(size, np.float32)[[1, 0, 1, 0]])
     return Detections(
         boxes,
         found["labels"][index, :count],

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -115,8 +115,8 @@ class MaskRCNNProblem(Problem):
         Raises:
             UserError: the file cannot be read, or does not fit.
         """
-        wanted = self.recipe.model.start_classes
-        said = "skip" if wanted == "auto" else wanted
+        wanted: Literal["auto", "load", "skip"] = self.recipe.model.start_classes
+        said: Literal["load", "skip"] = "load" if wanted == "load" else "skip"
         try:
             if path.suffix == ".keras":
                 source = load(path)
@@ -214,7 +214,7 @@ class MaskRCNNProblem(Problem):
 
     def _counted(self, model: Any) -> tuple[tuple[int, int], int, int]:
         config, wanted = model.config, self.recipe.evaluation
-        height, width = place(config.min_size, config.max_size, config).padded
+        height, width = place((config.min_size, config.max_size), config).padded
         detections = wanted.detections or self.pictures.objects(wanted.split)
         return (height, width), wanted.rois or config.post_nms_test, detections
 

@@ -114,7 +114,7 @@ def served_model(name: str, path: Path) -> ServedModel:
     # Anew from its network: the optimizer that a saved model brings may be twice as large.
     model = maskrcnn.MaskRCNN(saved.config, network=saved.network, name=saved.name)
     config = model.config
-    height, width = place(config.min_size, config.max_size, config).padded
+    height, width = place((config.min_size, config.max_size), config).padded
     rois, objects = config.post_nms_test, config.detections_per_image
     return ServedModel(
         name,

@@ -51,15 +51,16 @@ class Placement:
         return np.array([0, 0, 1, 1], dtype) * self.last_pixel, np.array([left, top, left, top], dtype)
 
 
-def place(height: int, width: int, config: Any, shrink: float = 1.0) -> Placement:
+def place(old: tuple[int, ...], config: Any, shrink: float = 1.0) -> Placement:
     """The placement of a picture.
 
     Args:
-        height, width: px of the picture as given.
+        old: (height, width) px of the picture as given.
         config: has `min_size`, `max_size`, `size_divisor`; `square_fit` and `box_last_pixel` count as False if missing.
         shrink: further factor on the size, in (0, 1] (scale jitter).
     """
     square = getattr(config, "square_fit", False)
+    height, width = old
     size = resized_size(height, width, config.min_size, config.max_size, square)
     if shrink != 1.0:
         size = max(1, int(size[0] * shrink)), max(1, int(size[1] * shrink))

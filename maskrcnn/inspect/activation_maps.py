@@ -73,7 +73,7 @@ def activations(
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
             raise ValueError(f"the network has no layer {name!r}; {hint}")
     config, picture = model.config, as_float(image)
-    placement = place(*picture.shape[:2], config)
+    placement = place(picture.shape[:2], config)
     padded = fit(picture, placement.size, config)
     answers: dict[str, list] = {name: [] for name in names}
     with _recorded({name: known[name] for name in names}, answers):
@@ -85,7 +85,8 @@ def activations(
         if int(count[0]):
             second_stage.detect_masks(forward, boxes, labels, count)
     parts = parts_of_layers(model.network)
-    share = np.divide([placement.offset, np.add(placement.offset, placement.size)], padded.shape[:2])
+    offset = np.array(placement.offset)
+    share = np.stack([offset, offset + placement.size]) / padded.shape[:2]
     return [
         _activation(name, parts[name], found, name not in of_picture, share, (silenced or {}).get(name))
         for name, found in answers.items()

@@ -115,7 +115,7 @@ def trace(
         )
     least = config.detection_min_score if score_threshold is None else score_threshold
     limit = config.detections_per_image if max_detections is None else int(max_detections)
-    placement = place(height, width, config)
+    placement = place((height, width), config)
     size, padded = placement.size, fit(picture, placement.size, config)
     run = tf.function(  # as a graph and with shapes left open, as `detect` runs: equal to the last digit
         lambda images, sizes, least: _run(model, images, sizes, least, limit),

@@ -53,7 +53,8 @@ def assign(
     check_classes(classes)
     places = places_of(model)
     left_out = OF_CLASSES if classes == "skip" else ()
-    names, unused, skipped, values = {}, [], [], {}
+    names: dict[Place, str] = {}
+    unused, skipped, values = [], [], {}
     for name, place in named:
         if place is not None and place[0] in left_out:
             skipped.append(name)

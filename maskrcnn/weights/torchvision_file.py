@@ -63,7 +63,8 @@ def state_of(model: Any) -> dict[str, np.ndarray]:
             "this): its ResNet has no biases, its heads no batch norm, and other backbones have other names"
         )
     _refuse_smaller(places, model.config)
-    return {key: _moved(place, places[place], model.config.box_roi_size) for place, key in keys.items()}
+    size = model.config.box_roi_size
+    return {key: _moved(place, places[place], size) for place, key in keys.items() if key is not None}
 
 
 def _refuse_smaller(places, config) -> None:

@@ -58,7 +58,7 @@ def model(ref, weights_file):
 
 @pytest.fixture(scope="module")
 def placement(model, ref):
-    return place(*ref["image"].shape[:2], model.config)
+    return place(ref["image"].shape[:2], model.config)
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +142,9 @@ def test_detect_agrees_to_2_px(model, ref):
     np.testing.assert_allclose(found.scores, ref["det_scores"], atol=1e-2)
     width = ref["image"].shape[1]
     masks = np.unpackbits(ref["det_masks"], axis=-1)[..., :width].astype(bool)
-    overlap = [(a & b).sum() / max(1, (a | b).sum()) for a, b in zip(masks, found.masks, strict=False)]
-    assert np.median(overlap) > 0.9
+    pairs = [(wanted, mask) for wanted, mask in zip(masks, found.masks, strict=False) if wanted.any()]
+    drawn = [(wanted & mask).sum() / (wanted | mask).sum() for wanted, mask in pairs]
+    assert len(drawn) > 5 and np.median(drawn) > 0.95  # of random weights: a pixel of the box more is another pattern
 
 
 def test_boxes_that_are_given_come_back(model, ref, placement):

@@ -71,7 +71,7 @@ def example(sample: Sample, config: Any, shrink: float = 1.0) -> Example:
         shrink: further factor on the size, in (0, 1] (scale jitter).
     """
     height, width = sample.image.shape[:2]
-    placement = place(height, width, config, shrink)
+    placement = place((height, width), config, shrink)
     kept = _largest(sample.boxes, config.max_instances)
     masks = (sample.cut_masks if kept is None else sample.cut_masks.take(kept)).resized(placement.size)
     boxes, labels, crowd = (

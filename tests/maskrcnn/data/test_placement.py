@@ -24,7 +24,7 @@ SQUARE = SimpleNamespace(
     ],
 )
 def test_a_picture_is_in_the_middle_of_the_square(old, size, offset):
-    found = place(*old, SQUARE)
+    found = place(old, SQUARE)
     assert (found.size, found.offset, found.padded) == (size, offset, (128, 128))
     image = pad_pixels(tf.ones((*size, 3)), SQUARE).numpy()
     assert image.shape == (128, 128, 3) and image.sum() == 3 * size[0] * size[1]
@@ -33,14 +33,14 @@ def test_a_picture_is_in_the_middle_of_the_square(old, size, offset):
 
 def test_boxes_of_other_configs_scale_by_axis():
     config = SimpleNamespace(min_size=50, max_size=50, size_divisor=32)
-    assert place(100, 50, config) == Placement((100, 50), (50, 25), (64, 32))
+    assert place((100, 50), config) == Placement((100, 50), (50, 25), (64, 32))
     boxes = Placement((100, 50), (200, 25), (224, 32)).into(np.array([[10, 20, 30, 40]], np.float32), np.float32)
     np.testing.assert_array_equal(boxes, np.array([[5, 40, 15, 80]], np.float32))
     assert boxes.dtype == np.float32
 
 
 def test_boxes_end_at_their_last_pixel_and_come_back():
-    found = place(24, 30, SQUARE)
+    found = place((24, 30), SQUARE)
     boxes = np.array([[0, 0, 30, 24], [29, 23, 30, 24]], np.float32)
     inside = found.into(boxes)
     np.testing.assert_allclose(inside, [[34, 40, 93, 87], [93, 87, 93, 87]])

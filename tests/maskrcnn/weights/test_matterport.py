@@ -164,8 +164,10 @@ def test_a_model_with_other_numerics_is_refused(make, tmp_path):
     refused(make(conv_bias=False), path, r"conv1/bias has no place.*MaskRCNNConfig.matterport")
 
 
+@pytest.mark.slow
 def test_it_trains_and_measures(make):
-    model, data = make(("square", "circle", "triangle")), maskrcnn.data.shapes(4, 64, seed=1)
+    names = ("square", "circle", "triangle")
+    model, data = make(names, backbone="resnet18", backbone_alpha=0.125), maskrcnn.data.shapes(4, 64, seed=1)
     model.compile(keras.optimizers.SGD(1e-4))
     history = model.fit(data, batch_size=2, epochs=1, verbose=0).history
     assert np.isfinite(list(history.values())).all() and len(history) == 6

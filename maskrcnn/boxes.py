@@ -43,12 +43,15 @@ def decode(deltas, references, std=(1.0, 1.0, 1.0, 1.0)):
     )
 
 
-def clip(boxes, image_size):
-    """Boxes (B, ..., 4) cut to their pictures; `image_size` is (B, 2), height and width."""
-    height, width = image_size[:, 0], image_size[:, 1]
-    limit = ops.stack([width, height, width, height], axis=-1)
-    limit = ops.reshape(limit, (-1,) + (1,) * (len(boxes.shape) - 2) + (4,))
-    return ops.minimum(ops.maximum(boxes, 0.0), limit)
+def clip(boxes, extent):
+    """Boxes (B, ..., 4) cut to their pictures: `extent` is (B, 2), height and width, or (B, 4) xyxy."""
+    corners = (1, 0, 1, 0) if extent.shape[-1] == 2 else (2, 3, 2, 3)
+    shape = (-1,) + (1,) * (len(boxes.shape) - 2) + (4,)
+    limit = ops.reshape(ops.stack([extent[:, i] for i in corners], axis=-1), shape)
+    if extent.shape[-1] == 2:
+        return ops.minimum(ops.maximum(boxes, 0.0), limit)
+    least = ops.reshape(ops.stack([extent[:, i] for i in (0, 1, 0, 1)], axis=-1), shape)
+    return ops.minimum(ops.maximum(boxes, least), limit)
 
 
 def sides(boxes):

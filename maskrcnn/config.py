@@ -3,119 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import numbers
 import warnings
 from typing import Any
 
+from maskrcnn.config_ranges import ACCEPTED
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
+MATTERPORT_MEAN = (123.7, 116.8, 103.9)  # of RGB in 0 to 255
 BACKBONES = ("resnet18", "resnet50", "resnet101", "mobilenet", "mobilenet_v2")
-
-
-@dataclasses.dataclass(frozen=True)
-class Accepted:
-    """What a field takes: a number of a kind between two ends, or a tuple of so many of them.
-
-    Attributes:
-        kind: bool, int or float; a float's field takes whole numbers too.
-        least, most: the ends, which are accepted themselves; with `above`, `least` is not.
-        length: how many numbers a tuple has, "any" for any number, "some" for one or more; None: no tuple, one number.
-        or_none: None is accepted as well.
-    """
-
-    kind: type
-    least: float = -math.inf
-    most: float = math.inf
-    above: bool = False
-    length: int | str | None = None
-    or_none: bool = False
-
-    def __str__(self) -> str:
-        if self.kind is bool:
-            return "True or False" + ", or None" * self.or_none
-        ends = f"{'above' if self.above else 'at least'} {self.least:g}" * math.isfinite(self.least)
-        ends += f"{' and ' * bool(ends)}at most {self.most:g}" * math.isfinite(self.most)
-        noun = "whole number" if self.kind is int else "number"
-        if self.length is None:
-            words = f"a {noun}"
-        else:
-            many = {3: "three", 4: "four", 5: "five", "some": "one or more"}.get(self.length, "any number of")
-            words = f"a tuple of {many} {noun}s" + ", each" * bool(ends)
-        return f"{words} {ends}".rstrip() + ", or None" * self.or_none
-
-    def takes(self, value: Any) -> bool:
-        """Whether a value is accepted."""
-        if value is None:
-            return self.or_none
-        if self.length is None:
-            return self._takes_one(value)
-        if not isinstance(value, tuple) or not all(map(self._takes_one, value)):
-            return False
-        return self.length == "any" or (len(value) > 0 if self.length == "some" else len(value) == self.length)
-
-    def _takes_one(self, value: Any) -> bool:
-        if self.kind is bool or isinstance(value, bool):
-            return self.kind is bool and isinstance(value, bool)
-        if not isinstance(value, numbers.Integral if self.kind is int else numbers.Real) or not math.isfinite(value):
-            return False
-        number = float(value)
-        return (self.least < number if self.above else self.least <= number) and number <= self.most
-
-
-_FLAG, _COUNT, _WHOLE = Accepted(bool), Accepted(int, 1), Accepted(int, 0)
-_SHARE, _POSITIVE = Accepted(float, 0, 1), Accepted(float, 0, above=True)
-_WIDTHS = Accepted(int, 1, length="any")
-
-# Every field that is no name.
-ACCEPTED = {
-    "backbone_alpha": _POSITIVE,
-    "stride_in_1x1": _FLAG,
-    "conv_bias": _FLAG,
-    "batch_norm_epsilon": Accepted(float, 0),
-    "train_batch_norm": Accepted(bool, or_none=True),
-    "frozen_stages": Accepted(int, 0, 5),
-    "min_size": _COUNT,
-    "max_size": _COUNT,
-    "size_divisor": _COUNT,
-    "pixel_mean": Accepted(float, length=3),
-    "pixel_std": Accepted(float, 0, above=True, length=3),
-    "max_instances": _COUNT,
-    "fpn_width": _COUNT,
-    "rpn_width": _COUNT,
-    "box_head_widths": _WIDTHS,
-    "mask_head_widths": _WIDTHS,
-    "mask_deconv_width": _COUNT,
-    "anchor_sizes": Accepted(float, 0, above=True, length=5),
-    "anchor_ratios": Accepted(float, 0, above=True, length="some"),
-    "anchor_rounding": _FLAG,
-    "rpn_positive_iou": _SHARE,
-    "rpn_negative_iou": _SHARE,
-    "rpn_samples": _COUNT,
-    "rpn_positive_fraction": _SHARE,
-    "rpn_nms_iou": _SHARE,
-    "rpn_min_side": Accepted(float, 0),
-    "pre_nms_train": _COUNT,
-    "pre_nms_test": _COUNT,
-    "post_nms_train": _COUNT,
-    "post_nms_test": _COUNT,
-    "roi_canonical_size": _POSITIVE,
-    "roi_sampling_ratio": _COUNT,
-    "roi_aligned": _FLAG,
-    "box_roi_size": _COUNT,
-    "mask_roi_size": _COUNT,
-    "roi_samples": _COUNT,
-    "roi_positive_fraction": _SHARE,
-    "roi_positive_iou": _SHARE,
-    "box_delta_std": Accepted(float, 0, above=True, length=4),
-    "mask_target_sampling_ratio": _WHOLE,
-    "mask_target_binary": _FLAG,
-    "huber_delta": _POSITIVE,
-    "detection_min_score": _SHARE,
-    "detection_nms_iou": _SHARE,
-    "detections_per_image": _COUNT,
-    "seed": Accepted(int),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +34,7 @@ class MaskRCNNConfig:
     backbone_weights: str | None = None  # None (from nothing), "imagenet", or a path to a weights file
     stride_in_1x1: bool = False  # ResNet V1 (True) strides the 1x1 of a bottleneck, V1.5 the 3x3
     conv_bias: bool = False  # ResNet convolutions with a bias
+    stem_pool_same: bool = False  # the stem's pooling is padded at the bottom and the right alone, Keras's "same"
     batch_norm_epsilon: float = 1e-5  # of the ResNets; a MobileNet keeps its own
     train_batch_norm: bool | None = None  # False: all of it stays as it is; None: trains where no weights were loaded
     frozen_stages: int = 0  # stages that do not train: 1 the stem, 2 also the stage at stride 4, ...
@@ -145,6 +43,8 @@ class MaskRCNNConfig:
     min_size: int = 800  # the shorter side after the resize, unless the longer one would pass
     max_size: int = 1333
     size_divisor: int = 32  # padded at the bottom and the right to a multiple of this
+    square_fit: bool = False  # in the middle of a square of max_size, and never made smaller but to fit into it
+    black_padding: bool = False  # padding is black, and proposals may reach into it; else zero behind the normalisation
     pixel_mean: tuple[float, ...] | None = None  # of RGB in [0, 1]; None: what the backbone was trained with
     pixel_std: tuple[float, ...] | None = None
     max_instances: int = 100  # most objects of one training picture
@@ -155,11 +55,13 @@ class MaskRCNNConfig:
     box_head_widths: tuple[int, ...] = (1024, 1024)
     mask_head_widths: tuple[int, ...] = (256, 256, 256, 256)
     mask_deconv_width: int = 256
+    head_norm: bool = False  # batch norm behind the layers of the box head and the mask head
 
     # Anchors: one size a level, P2 to P6; ratio = height / width
     anchor_sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     anchor_rounding: bool = False  # corners rounded to whole pixels, as torchvision does
+    box_last_pixel: bool = False  # the network's boxes end at their last pixel, not behind it
 
     # Region proposals
     rpn_positive_iou: float = 0.7
@@ -168,6 +70,8 @@ class MaskRCNNConfig:
     rpn_positive_fraction: float = 0.5
     rpn_nms_iou: float = 0.7
     rpn_min_side: float = 1e-3
+    rpn_delta_std: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    rpn_levels_together: bool = False  # one choice by score and one suppression for all levels, not one for each
     pre_nms_train: int = 2000  # kept by score on each level before suppression
     pre_nms_test: int = 1000
     post_nms_train: int = 2000  # kept over all levels after it
@@ -177,6 +81,8 @@ class MaskRCNNConfig:
     roi_canonical_size: float = 224.0  # side of the region that is read from P4
     roi_sampling_ratio: int = 2  # samples a bin, along each axis
     roi_aligned: bool = True  # half-pixel shift of RoIAlign
+    roi_corners: bool = False  # samples run from corner to corner of a region, as crop-and-resize has them
+    roi_level_nearest: bool = False  # of a region's size; else the level below
     box_roi_size: int = 7
     mask_roi_size: int = 14
     roi_samples: int = 512
@@ -193,6 +99,9 @@ class MaskRCNNConfig:
     detection_min_score: float = 0.05
     detection_nms_iou: float = 0.5
     detections_per_image: int = 100
+    one_class_per_region: bool = False  # a region is of its likeliest class alone, or background
+    flat_box_ends_class: bool = False  # a box cut to a line suppresses all below it in its class (TensorFlow 1.15)
+    mask_to_box: bool = False  # a mask fills its box, rounded to whole pixels; else with half a cell beyond it
 
     seed: int = 0  # of the samplers
 
@@ -219,6 +128,8 @@ class MaskRCNNConfig:
                 raise ValueError(f"{name}={value!r}: expected {accepted}")
         if self.size_divisor % 32:
             raise ValueError(f"size_divisor={self.size_divisor}: a multiple of 32 is needed, the stride of P5")
+        if self.square_fit and self.max_size % self.size_divisor:
+            raise ValueError(f"max_size={self.max_size}: with square_fit a multiple of {self.size_divisor} is needed")
         for low, high in (("min_size", "max_size"), ("rpn_negative_iou", "rpn_positive_iou")):
             if getattr(self, low) > getattr(self, high):
                 raise ValueError(f"{low}={getattr(self, low)} is above {high}={getattr(self, high)}")
@@ -251,6 +162,49 @@ class MaskRCNNConfig:
             roi_aligned=False,
             mask_target_sampling_ratio=0,
             mask_target_binary=False,
+        )
+        return cls(class_names=tuple(class_names), min_size=min_size, max_size=max_size, **(numerics | changes))
+
+    @classmethod
+    def matterport(cls, class_names, min_size: int = 800, max_size: int = 1024, **changes) -> MaskRCNNConfig:
+        """The numerics of Matterport's Mask R-CNN (ResNet-101, or `backbone="resnet50"`), weight for weight.
+
+        Its defaults are that code's: a model that was trained with others needs them here as well. Boxes are bounded
+        as everywhere here, to 62 times a region's side; that code has no bound. For `mask_rcnn_coco.h5` the classes
+        are `maskrcnn.weights.MATTERPORT_CLASS_NAMES`.
+        """
+        numerics: dict[str, Any] = dict(
+            backbone="resnet101",
+            stride_in_1x1=True,
+            conv_bias=True,
+            stem_pool_same=True,
+            batch_norm_epsilon=1e-3,
+            size_divisor=64,
+            square_fit=True,
+            black_padding=True,
+            pixel_mean=tuple(mean / 255 for mean in MATTERPORT_MEAN),
+            pixel_std=(1 / 255,) * 3,
+            rpn_width=512,
+            head_norm=True,
+            anchor_ratios=(2.0, 1.0, 0.5),
+            box_last_pixel=True,
+            rpn_min_side=0.0,
+            rpn_delta_std=(0.1, 0.1, 0.2, 0.2),
+            rpn_levels_together=True,
+            pre_nms_train=6000,
+            pre_nms_test=6000,
+            roi_sampling_ratio=1,
+            roi_corners=True,
+            roi_level_nearest=True,
+            roi_samples=200,
+            roi_positive_fraction=0.33,
+            mask_target_sampling_ratio=1,
+            huber_delta=1.0,
+            detection_min_score=0.7,
+            detection_nms_iou=0.3,
+            one_class_per_region=True,
+            flat_box_ends_class=True,
+            mask_to_box=True,
         )
         return cls(class_names=tuple(class_names), min_size=min_size, max_size=max_size, **(numerics | changes))
 

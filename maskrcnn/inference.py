@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskrcnn.data.resize import resized_size
+from maskrcnn.data.placement import place
 from maskrcnn.detections import Detections, Measured
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit
@@ -52,32 +52,30 @@ class Inference:
     def _alike(self, sizes, batch_size: int) -> list[list[int]]:
         """Indices of pictures that are equally large once they are resized and padded, at most a batch together."""
         _, config = self._parts()
-        divisor = config.size_divisor
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, size in enumerate(sizes):
-            resized = resized_size(size[0], size[1], config.min_size, config.max_size)
-            groups.setdefault(tuple(-(-side // divisor) for side in resized), []).append(index)
+            groups.setdefault(place(size, config).padded, []).append(index)
         step = max(1, batch_size)
         return [group[k : k + step] for group in groups.values() for k in range(0, len(group), step)]
 
     def _detect_alike(self, pictures, least: float, limit: int) -> list[Detections]:
         """The detections of pictures that are padded to one size, from one call of the graph."""
         _, config = self._parts()
-        sizes = np.array([resized_size(p.shape[0], p.shape[1], config.min_size, config.max_size) for p in pictures])
+        places = [place(picture.shape[:2], config) for picture in pictures]
+        sizes = np.array([one.size for one in places])
         if limit not in self._detect_graphs:
             self._detect_graphs[limit] = tf.function(
                 lambda images, sizes, least: self._detect(images, sizes, least, limit),
                 input_signature=[tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None, 2)), tf.TensorSpec(())],
             )
-        images = tf.stack([fit(p, size, config.size_divisor) for p, size in zip(pictures, sizes, strict=True)])
+        images = tf.stack([fit(p, size, config) for p, size in zip(pictures, sizes, strict=True)])
         found = self._detect_graphs[limit](images, tf.cast(sizes, tf.float32), tf.cast(least, tf.float32))
         found = {name: value.numpy() for name, value in found.items()}
         masks = np.split(found["mask_probs"], np.cumsum(found["count"])[:-1])
         answers = []
-        for i, (picture, size) in enumerate(zip(pictures, sizes, strict=True)):
-            factor = _tile(np.float32(picture.shape[:2]) / np.float32(size))
-            own = found | {"boxes": found["boxes"] * factor}
-            answers.append(collect(own, i, masks[i], picture.shape[:2], config.class_names))
+        for i, placement in enumerate(places):
+            own = found | {"boxes": placement.back(found["boxes"])}
+            answers.append(collect(own, i, masks[i], placement.old, config))
         return answers
 
     def _detect(self, images, sizes, min_score, max_detections):
@@ -96,12 +94,11 @@ class Inference:
         """
         _, config = self._parts()
         pictures = [as_float(image) for image in images]
-        sizes = np.array([resized_size(*p.shape[:2], config.min_size, config.max_size) for p in pictures])
-        fitted = [fit(p, size, config.size_divisor).numpy() for p, size in zip(pictures, sizes, strict=True)]
+        places = [place(picture.shape[:2], config) for picture in pictures]
+        fitted = [fit(p, one.size, config).numpy() for p, one in zip(pictures, places, strict=True)]
         batch = np.zeros((len(images), *np.max([f.shape[:2] for f in fitted], axis=0), 3), "float32")
         for canvas, padded in zip(batch, fitted, strict=True):
             canvas[: padded.shape[0], : padded.shape[1]] = padded
-        factors = np.array([_tile(size / picture.shape[:2]) for picture, size in zip(pictures, sizes, strict=True)])
         if self._measure_graph is None:
             self._measure_graph = tf.function(
                 self._measure,
@@ -116,30 +113,27 @@ class Inference:
         masks_of = [len(m) for m in mask_boxes]
         found = self._measure_graph(
             batch,
-            sizes.astype("float32"),
-            _pad_boxes([np.asarray(b).reshape(-1, 4) * f for b, f in zip(boxes, factors, strict=True)]),
-            np.concatenate([np.asarray(m).reshape(-1, 4) * f for m, f in zip(mask_boxes, factors, strict=True)]).astype(
-                "float32"
-            ),
+            np.array([one.size for one in places], "float32"),
+            _pad_boxes([one.into(b) for b, one in zip(boxes, places, strict=True)]),
+            np.concatenate([one.into(m) for m, one in zip(mask_boxes, places, strict=True)]).astype("float32"),
             np.repeat(np.arange(len(images)), masks_of).astype("int32"),
         )
         found = {name: value.numpy() for name, value in found.items()}
         result = []
         detected = np.split(found["mask_probs"], np.cumsum(found["count"])[:-1])
         probed = np.split(found["probe_masks"], np.cumsum(masks_of)[:-1])
-        for i, factor in enumerate(factors):
-            back = (1.0 / factor).astype("float32")
+        for i, placement in enumerate(places):
             proposals, agnostic, given = found["proposal_count"][i], found["agnostic_count"][i], len(boxes[i])
-            one = found | {"boxes": found["boxes"] * back}
+            one = found | {"boxes": placement.back(found["boxes"])}
             result.append(
                 Measured(
-                    found["proposals"][i, :proposals] * back,
+                    placement.back(found["proposals"][i, :proposals]),
                     found["proposal_scores"][i, :proposals],
-                    collect(one, i, detected[i], pictures[i].shape[:2], config.class_names),
-                    found["agnostic_boxes"][i, :agnostic] * back,
+                    collect(one, i, detected[i], placement.old, config),
+                    placement.back(found["agnostic_boxes"][i, :agnostic]),
                     found["agnostic_scores"][i, :agnostic],
                     found["class_probs"][i, :given],
-                    found["refined_boxes"][i, :given] * back,
+                    placement.back(found["refined_boxes"][i, :given]),
                     probed[i],
                 )
             )
@@ -202,11 +196,6 @@ def detect_all(model, pictures, batch_size: int, verbose) -> list[Detections]:
     return found
 
 
-def _tile(factor_yx):
-    """(y, x) to a factor for xyxy boxes."""
-    return tf.gather(factor_yx, [1, 0, 1, 0]) if tf.is_tensor(factor_yx) else np.asarray(factor_yx)[[1, 0, 1, 0]]
-
-
 def _pad_boxes(boxes) -> np.ndarray:
     """Ragged boxes to (B, longest, 4) float32; the empty slots hold a box of one pixel."""
     padded = np.tile(np.array([0, 0, 1, 1], "float32"), (len(boxes), max(1, max(map(len, boxes))), 1))
@@ -215,20 +204,21 @@ def _pad_boxes(boxes) -> np.ndarray:
     return padded
 
 
-def collect(found, index, mask_probs, size, class_names) -> Detections:
+def collect(found, index, mask_probs, size, config) -> Detections:
     """The detections of picture `index` of a batch; `size` is its (height, width).
 
     Args:
         found: boxes (B, D, 4) in px of the picture as given, scores, labels (B, D) and count (B,), NumPy.
         mask_probs: (count of this picture, 28, 28).
+        config: the model's, of which `class_names` and `mask_to_box` are read.
     """
     count = found["count"][index]
     # Scaling back may pass the edge by the last digit.
-    boxes = np.minimum(found["boxes"][index, :count].astype("float32"), _tile(np.float32(size)))
+    boxes = np.minimum(found["boxes"][index, :count].astype("float32"), np.array(size, np.float32)[[1, 0, 1, 0]])
     return Detections(
         boxes,
         found["labels"][index, :count],
         found["scores"][index, :count],
-        paste_masks(mask_probs, boxes, size[0], size[1], threshold=0.5),
-        class_names,
+        paste_masks(mask_probs, boxes, size[0], size[1], 0.5, config.mask_to_box),
+        config.class_names,
     )

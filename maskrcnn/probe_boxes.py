@@ -38,7 +38,7 @@ def uniform(keys, shape, seed: int, stream: int):
     return tf.map_fn(lambda key: random_priority(shape, seed, key, stream), keys, fn_output_signature=tf.float32)
 
 
-def probe_boxes(batch, seed: int = 0):
+def probe_boxes(batch, seed: int = 0, extent=None):
     """Draw the probe boxes of every picture of a batch.
 
     Crowds are no objects here, but background boxes keep away from them. Distractors are not in a batch.
@@ -46,17 +46,21 @@ def probe_boxes(batch, seed: int = 0):
     Args:
         batch: a training batch (maskrcnn.data.batching.batch), G objects a picture.
         seed: int; with a picture's boxes and size it decides.
+        extent: where the pictures lie in the padded ones, (B, 2) or (B, 4) as `boxes.clip` takes it; None: from 0 to
+            the batch's `image_size`.
 
     Returns:
         A dict, K = G (1 + JITTERS) + BACKGROUNDS: boxes (B, K, 4) float32 xyxy px, true ones first, then
         jittered copies, then background; matched (B, K) int32, their object in the batch; labels (B, K) int32,
         0 for background; is_object, is_used (B, K) bool, false where there is no object or was no room.
     """
+    extent = batch["image_size"] if extent is None else extent
     keys = picture_keys(batch)
     valid, crowd = objects_of(batch)
     pictures, count = tf.shape(valid)[0], tf.shape(valid)[1]
-    copies, fits = _jittered(batch, valid, uniform(keys, (count, JITTERS, 5), seed, _JITTER_STREAM))
-    background, free = _background(batch, valid, crowd, uniform(keys, (CANDIDATES, 5), seed, _BACKGROUND_STREAM))
+    copies, fits = _jittered(batch, valid, extent, uniform(keys, (count, JITTERS, 5), seed, _JITTER_STREAM))
+    drawn = uniform(keys, (CANDIDATES, 5), seed, _BACKGROUND_STREAM)
+    background, free = _background(batch, valid, crowd, extent, drawn)
     owner = tf.concat([tf.range(count), tf.repeat(tf.range(count), JITTERS)], axis=0)
     matched = tf.pad(tf.repeat(owner[None], pictures, axis=0), [[0, 0], [0, BACKGROUNDS]])
     is_object = tf.pad(tf.concat([valid, fits], axis=1), [[0, 0], [0, BACKGROUNDS]])
@@ -69,7 +73,7 @@ def probe_boxes(batch, seed: int = 0):
     }
 
 
-def _jittered(batch, valid, drawn):
+def _jittered(batch, valid, extent, drawn):
     """Copies (B, G J, 4) of every object and whether they serve (B, G J); `drawn` is (B, G, J, 5) uniform."""
     low, high = JITTER_IOU
     boxes = batch["boxes"][:, :, None]
@@ -84,7 +88,7 @@ def _jittered(batch, valid, drawn):
         middle = (near + far) / 2
         above = aligned_iou(boxes, boxes + middle[..., None] * direction) > target
         near, far = tf.where(above, middle, near), tf.where(above, far, middle)
-    copies = box_ops.clip(boxes + near[..., None] * direction, batch["image_size"])
+    copies = box_ops.clip(boxes + near[..., None] * direction, extent)
     own = aligned_iou(boxes, copies)
     shape = tf.shape(own)
     flat = tf.reshape(copies, (shape[0], -1, 4))
@@ -95,9 +99,10 @@ def _jittered(batch, valid, drawn):
     return flat, fits & tf.repeat(valid, shape[2], axis=1)
 
 
-def _background(batch, valid, crowd, drawn):
+def _background(batch, valid, crowd, extent, drawn):
     """Boxes (B, BACKGROUNDS, 4) away from everything and whether they serve; `drawn` is (B, K, 5) uniform."""
-    size = batch["image_size"][:, None, ::-1]  # (B, 1, 2): width, height
+    whole = extent[:, ::-1] if extent.shape[-1] == 2 else extent[:, 2:] - extent[:, :2]
+    size = whole[:, None]  # (B, 1, 2): width, height
     least, most = BACKGROUND_SIDES
     sides = size * tf.exp(tf.math.log(least) + drawn[..., :2] * tf.math.log(most / least))
     order = tf.argsort(tf.cast(~valid, tf.int32), axis=1, stable=True)
@@ -108,6 +113,8 @@ def _background(batch, valid, crowd, drawn):
     sized_like = (tf.range(CANDIDATES) % 2 == 0)[None] & (objects[:, None] > 0)
     sides = tf.clip_by_value(tf.where(sized_like[..., None], like, sides), tf.minimum(2.0, size), size)
     corner = drawn[..., 2:4] * (size - sides)
+    if extent.shape[-1] == 4:
+        corner += extent[:, None, :2]
     boxes = tf.concat([corner, corner + sides], axis=-1)
 
     overlaps = tf.where((valid | crowd)[:, None], box_ops.iou(boxes, batch["boxes"]), 0.0)

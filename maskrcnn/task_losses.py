@@ -34,7 +34,7 @@ def task_losses(forward: Forward, batch, seed: int = 0) -> dict:
         boxes, deltas of the true class; "mask": cross-entropy on true boxes, mask of the true class. A picture
         without objects counts 0 for bbox and mask.
     """
-    probes = probe_boxes(batch, seed)
+    probes = probe_boxes(batch, seed, forward.extent)
     logits, deltas = forward.classify(tf.stop_gradient(probes["boxes"]))
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(probes["labels"], logits)
     return {

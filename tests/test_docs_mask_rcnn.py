@@ -4,6 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ CHANGES = (
     ("pixel_mean=", f"{SMALL}pixel_mean="),
     ("min_size=448, max_size=640", "min_size=64, max_size=96"),
     ("batch_norm_epsilon=0.0)", f'batch_norm_epsilon=0.0, {SMALL}backbone_alpha=0.25)'),
+    ("min_size=800, max_size=1024", f"{SMALL}backbone_alpha=0.0625, min_size=64, max_size=128"),
     ("epochs=30", "epochs=1"),
     ("epochs=10", "epochs=1"),
     ("initial_epoch=10, epochs=20", "initial_epoch=1, epochs=2"),
@@ -41,13 +43,16 @@ def test_the_python_runs(exports, tmp_path, monkeypatch, capsys):
         "roi_heads.box_predictor.cls_score.weight": np.zeros((91, 8), np.float32),
     }
     save_file(state, tmp_path / "maskrcnn_resnet50_fpn_coco.safetensors")
+    with h5py.File(tmp_path / "mask_rcnn_mine.h5", "w") as file:
+        file["fpn_c2p2/fpn_c2p2/bias:0"] = np.zeros(8, np.float32)
     names = {}
     for code in blocks():
         exec(compile(code, "mask_rcnn.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "('cat', 'dog')" in printed and len(names["joined"]) == 7
     assert "1 tensors matched" in printed and "skipped  roi_heads.box_predictor.cls_score.weight" in printed
-    assert {"mine.keras", "found.png", "results.json"} <= {path.name for path in tmp_path.iterdir()}
+    assert "note     fpn_width=8: torchvision has 256" in printed and names["report"].matched == ("fpn_c2p2/bias",)
+    assert {"mine.keras", "mine.safetensors", "found.png", "results.json"} <= {path.name for path in tmp_path.iterdir()}
     assert set(names["measures"]) == {"proposal", "bbox", "class", "mask"}
 
 

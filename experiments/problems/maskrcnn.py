@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from experiments.problems import maskrcnn_tasks
 from experiments.problems.maskrcnn_pictures import Pictures
 from experiments.problems.maskrcnn_settings import DataSettings, DetectorEvaluation, ModelSettings
 from experiments.settings.places import find_weights
+from maskrcnn.data.placement import place
 from maskrcnn.evaluation import evaluate, evaluate_in_detail, floors, probe_set
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class MaskRCNNProblem(Problem):
         if weights not in (None, "imagenet"):
             fields["backbone_weights"] = str(find_weights(weights))
         fields["seed"] = seed
-        del fields["start"]
+        for name in ("numerics", "start", "start_classes"):
+            del fields[name]
         try:
             return maskrcnn.MaskRCNNConfig(class_names=tuple(self.pictures.class_names), **fields)
         except ValueError as error:
@@ -108,18 +110,22 @@ class MaskRCNNProblem(Problem):
         return made
 
     def _begin_from(self, path: Path, model: maskrcnn.MaskRCNN) -> None:
-        """Give a model the weights of a whole detector; of its classes too, where they are the same.
+        """Give a model the weights of a whole detector; of its classes too, where they are the same or said to be.
 
         Raises:
             UserError: the file cannot be read, or does not fit.
         """
+        wanted: Literal["auto", "load", "skip"] = self.recipe.model.start_classes
+        said: Literal["load", "skip"] = "load" if wanted == "load" else "skip"
         try:
             if path.suffix == ".keras":
                 source = load(path)
                 same = source.config.class_names == model.config.class_names
-                maskrcnn.weights.load_keras(model, source, "load" if same else "skip")
+                maskrcnn.weights.load_keras(model, source, "load" if wanted == "auto" and same else said)
+            elif path.suffix in (".h5", ".hdf5"):
+                maskrcnn.weights.load_matterport(model, path, said)
             else:
-                maskrcnn.weights.load_torchvision(model, path, classes="skip")
+                maskrcnn.weights.load_torchvision(model, path, said)
         except ValueError as error:
             raise UserError(f"model.start = {str(path)!r}: {error}") from None
 
@@ -208,9 +214,7 @@ class MaskRCNNProblem(Problem):
 
     def _counted(self, model: Any) -> tuple[tuple[int, int], int, int]:
         config, wanted = model.config, self.recipe.evaluation
-        height, width = (
-            -(-side // config.size_divisor) * config.size_divisor for side in (config.min_size, config.max_size)
-        )
+        height, width = place((config.min_size, config.max_size), config).padded
         detections = wanted.detections or self.pictures.objects(wanted.split)
         return (height, width), wanted.rois or config.post_nms_test, detections
 

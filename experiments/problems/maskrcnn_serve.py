@@ -107,15 +107,14 @@ def served_model(name: str, path: Path) -> ServedModel:
     import maskrcnn
     import pruning
     from experiments.problems.maskrcnn import load
+    from maskrcnn.data.placement import place
     from maskrcnn.serving import ServedModel
 
     saved = load(path)
     # Anew from its network: the optimizer that a saved model brings may be twice as large.
     model = maskrcnn.MaskRCNN(saved.config, network=saved.network, name=saved.name)
     config = model.config
-    height, width = (
-        -(-side // config.size_divisor) * config.size_divisor for side in (config.min_size, config.max_size)
-    )
+    height, width = place((config.min_size, config.max_size), config).padded
     rois, objects = config.post_nms_test, config.detections_per_image
     return ServedModel(
         name,

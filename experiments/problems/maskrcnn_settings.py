@@ -128,9 +128,25 @@ class ModelSettings(_network_fields()):  # type: ignore[misc]  # a base made at 
     and ../shared/weights.
     """
 
+    numerics: Literal["own", "torchvision", "matterport"] = "own"
+    """whose defaults the fields have that are not given: those of MaskRCNNConfig, of its torchvision or matterport."""
     start: str | None = None
-    """a whole detector to begin from: a saved model (.keras), or torchvision's (.pth, .safetensors); of other classes
-    too, whose layers are then drawn anew."""
+    """a whole detector to begin from: a saved model (.keras), torchvision's (.pth, .safetensors), or Matterport's (.h5,
+    which needs numerics: matterport); of other classes too, whose layers are then drawn anew."""
+    start_classes: Literal["auto", "load", "skip"] = "auto"
+    """its layers of the classes. auto: those of a saved model with the same classes, none of other files, which do not
+    say what their classes are; load: they are those of the data, in the same order; skip: none."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _numerics_are_spelt_out(cls, content: Any) -> Any:
+        """Their fields beside those that are given, which win."""
+        preset = content.get("numerics") if isinstance(content, dict) else None
+        if preset not in ("torchvision", "matterport"):
+            return content
+        usual = MaskRCNNConfig(class_names=("any",)).get_config()
+        fields = getattr(MaskRCNNConfig, preset)(class_names=("any",)).get_config()
+        return {name: value for name, value in fields.items() if value != usual[name]} | content
 
     def changed(self) -> dict[str, Any]:
         """The settings that are not the default; of batch norm, whether it trains.

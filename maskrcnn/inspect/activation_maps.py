@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from maskrcnn.data.resize import resized_size
+from maskrcnn.data.placement import place
 from maskrcnn.inference import as_float
 from maskrcnn.network import leaf_layers
 from maskrcnn.network.forward import Forward
@@ -73,11 +73,11 @@ def activations(
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
             raise ValueError(f"the network has no layer {name!r}; {hint}")
     config, picture = model.config, as_float(image)
-    size = resized_size(picture.shape[0], picture.shape[1], config.min_size, config.max_size)
-    padded = fit(picture, size, config.size_divisor)
+    placement = place(picture.shape[:2], config)
+    padded = fit(picture, placement.size, config)
     answers: dict[str, list] = {name: [] for name in names}
     with _recorded({name: known[name] for name in names}, answers):
-        forward = Forward(model.network, config, padded[None], tf.cast([size], tf.float32))
+        forward = Forward(model.network, config, padded[None], tf.cast([placement.size], tf.float32))
         of_picture = {name for name, found in answers.items() if found}
         probs, boxes = second_stage.second_stage(forward, forward.proposals())
         least, limit = config.detection_min_score, config.detections_per_image
@@ -85,7 +85,8 @@ def activations(
         if int(count[0]):
             second_stage.detect_masks(forward, boxes, labels, count)
     parts = parts_of_layers(model.network)
-    share = np.divide(size, padded.shape[:2])
+    offset = np.array(placement.offset)
+    share = np.stack([offset, offset + placement.size]) / padded.shape[:2]
     return [
         _activation(name, parts[name], found, name not in of_picture, share, (silenced or {}).get(name))
         for name, found in answers.items()
@@ -166,8 +167,8 @@ def _activation(name, part, found, of_regions, share, silenced) -> Activation:
         if array.ndim not in (2, 4):
             raise ValueError(f"layer {name!r} has no channels to show: it answers {getattr(answer, 'shape', answer)!r}")
         if not of_regions and array.ndim == 4:
-            rows, columns = (max(1, round(s * side)) for s, side in zip(share, array.shape[1:3], strict=True))
-            array = array[:, :rows, :columns]
+            (top, left), (bottom, right) = np.round(share * array.shape[1:3]).astype(int).tolist()
+            array = array[:, top : max(top + 1, bottom), left : max(left + 1, right)]
         maps.append(array)
     maps = [array for array in maps if len(array)]
     channels = maps[0].shape[-1] if maps else 0

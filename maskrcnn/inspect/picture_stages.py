@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.data.resize import resized_size
+from maskrcnn.data.placement import place
 from maskrcnn.detections import Detections
 from maskrcnn.inference import as_float, collect
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit
 from maskrcnn.proposals.matching import match
-from maskrcnn.proposals.propose import candidates, objectness
+from maskrcnn.proposals.propose import objectness
 from maskrcnn.regions import second_stage
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def trace(
         )
     least = config.detection_min_score if score_threshold is None else score_threshold
     limit = config.detections_per_image if max_detections is None else int(max_detections)
-    size = resized_size(height, width, config.min_size, config.max_size)
-    padded = fit(picture, size, config.size_divisor)
+    placement = place((height, width), config)
+    size, padded = placement.size, fit(picture, placement.size, config)
     run = tf.function(  # as a graph and with shapes left open, as `detect` runs: equal to the last digit
         lambda images, sizes, least: _run(model, images, sizes, least, limit),
         input_signature=[tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None, 2)), tf.TensorSpec(())],
@@ -124,7 +124,7 @@ def trace(
     sizes = tf.cast([size], tf.float32)
     found = {name: value.numpy() for name, value in run(padded[None], sizes, tf.cast(least, tf.float32)).items()}
 
-    back = (np.array((height, width), np.float32) / np.array(size, np.float32))[[1, 0, 1, 0]]
+    back = placement.back
     count, proposal_count = found["count"][0], found["proposal_count"][0]
     labels = found["labels"][0, :count]
     refined, probs = found["refined"][0, :proposal_count], found["class_probs"][0, :proposal_count]
@@ -142,24 +142,24 @@ def trace(
         network_size=size,
         padded_size=(int(padded.shape[0]), int(padded.shape[1])),
         grids=tuple((int(rows), int(columns)) for rows, columns in found["grids"]),
-        anchors=found["anchors"] * back,
+        anchors=back(found["anchors"]),
         anchor_levels=found["anchor_levels"],
         objectness=found["objectness"][0],
-        anchor_boxes=found["anchor_boxes"][0] * back,
+        anchor_boxes=back(found["anchor_boxes"][0]),
         candidates=chosen,
         candidate_scores=found["candidate_scores"][0],
-        proposals=found["proposals"][0, :proposal_count] * back,
+        proposals=back(found["proposals"][0, :proposal_count]),
         proposal_scores=found["proposal_scores"][0, :proposal_count],
         proposal_anchors=chosen[proposed],
         class_probs=probs,
-        refined=refined * back,
+        refined=back(refined),
         detections=collect(
-            found | {"boxes": found["boxes"] * back}, 0, found["mask_probs"], (height, width), config.class_names
+            found | {"boxes": back(found["boxes"])}, 0, found["mask_probs"], (height, width), config
         ),
         detection_proposals=detected,
         mask_probs=found["mask_probs"],
         score_threshold=float(least),
-        truth=None if truth is None else _matched(truth, found["anchors"], back, config),
+        truth=None if truth is None else _matched(truth, found["anchors"], placement, config),
     )
 
 
@@ -169,15 +169,8 @@ def _run(model, images, sizes, least, limit: int) -> dict[str, tf.Tensor]:
     forward = Forward(model.network, config, images, sizes)
     rows = [tf.shape(level)[1] for level in forward.rpn_logits]
     anchors = tf.concat(forward.anchors, axis=0)
-    moved = box_ops.decode(tf.concat(forward.rpn_deltas, axis=1), anchors)
-    _, candidate_scores, chosen = candidates(
-        forward.rpn_logits,
-        forward.rpn_deltas,
-        forward.anchors,
-        sizes,
-        pre_nms=config.pre_nms_test,
-        min_side=config.rpn_min_side,
-    )
+    moved = box_ops.decode(tf.concat(forward.rpn_deltas, axis=1), anchors, config.rpn_delta_std)
+    _, candidate_scores, chosen = forward.candidates()
     proposals = forward.proposals()
     probs, refined = second_stage.second_stage(forward, proposals)
     boxes, scores, labels, count = second_stage.detect_boxes(forward, probs, refined, least, limit)
@@ -186,7 +179,7 @@ def _run(model, images, sizes, least, limit: int) -> dict[str, tf.Tensor]:
         "anchors": anchors,
         "anchor_levels": tf.repeat(tf.range(len(rows)) + FINEST_LEVEL, rows),
         "objectness": tf.sigmoid(tf.concat(forward.rpn_logits, axis=1)),
-        "anchor_boxes": box_ops.clip(moved, sizes),
+        "anchor_boxes": box_ops.clip(moved, forward.proposal_extent),
         "candidates": chosen,
         "candidate_scores": objectness(tf.reduce_sum(candidate_scores, axis=-1)),
         "proposals": proposals[0],
@@ -225,14 +218,14 @@ def _detection_sources(boxes, scores, labels, refined, probs) -> np.ndarray:
     return found
 
 
-def _matched(sample, anchors, back, config) -> Truth:
+def _matched(sample, anchors, placement, config) -> Truth:
     """The objects, and what training would call each anchor (in px of the picture that the network reads)."""
     crowd = np.asarray(sample.crowd, bool)
     boxes = np.asarray(sample.boxes, np.float32).reshape(-1, 4)
     if len(boxes):
         labels, objects = match(
             tf.constant(anchors)[None],
-            tf.constant(boxes / back)[None],
+            tf.constant(placement.into(boxes).astype(np.float32))[None],
             tf.constant(~crowd)[None],
             tf.constant(crowd)[None],
             config.rpn_positive_iou,

@@ -47,8 +47,14 @@ class DetectionLayer(BoxLayer):
         logits = tf.reshape(answers["logits"], (batch, slots, classes))
         deltas = tf.reshape(answers["deltas"], (batch, slots, classes, 4))
         stage = SimpleNamespace(  # as `network.forward.Forward`, for which these functions are written
-            config=SimpleNamespace(box_delta_std=self.delta_std, detection_nms_iou=self.nms_iou),
-            image_size=picture_sizes(picture),
+            config=SimpleNamespace(
+                box_delta_std=self.delta_std,
+                detection_nms_iou=self.nms_iou,
+                one_class_per_region=False,
+                flat_box_ends_class=False,
+                box_last_pixel=False,
+            ),
+            extent=picture_sizes(picture),
             static_shapes=False,
             classify=lambda rois: (logits, deltas),
         )

@@ -48,11 +48,18 @@ class MaskTargets(BoxLayer):
             targets[name][:, : self.most] for name in ("rois", "labels", "matched", "is_positive")
         )
         pictures = tf.repeat(tf.range(tf.shape(rois)[0]), tf.shape(rois)[1])
-        config = SimpleNamespace(mask_target_sampling_ratio=2, mask_target_binary=True, roi_aligned=True)
+        config = SimpleNamespace(
+            mask_target_sampling_ratio=2, mask_target_binary=True, roi_aligned=True, roi_corners=False, square_fit=False
+        )
+        shape = tf.shape(masks)
+        batch = {
+            "image": tf.zeros(tf.stack([shape[0], shape[2], shape[3], 1])),  # of which only the size is looked at
+            "image_size": picture_sizes(picture),
+            "masks": tf.cast(masks, tf.uint8),
+        }
         found = mask_targets(
-            tf.cast(masks, tf.uint8), picture_sizes(picture), tf.reshape(rois, (-1, 4)), pictures,
-            tf.reshape(matched, (-1,)), self.size, config,
-        )  # fmt: skip
+            batch, tf.reshape(rois, (-1, 4)), pictures, tf.reshape(matched, (-1,)), self.size, config
+        )
         weights = tf.cast(tf.reshape(positive, (-1,)), tf.float32)
         return {"rois": rois, "labels": tf.reshape(labels, (-1,)), "masks": found, "weights": weights}
 

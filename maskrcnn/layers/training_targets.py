@@ -77,6 +77,7 @@ class AnchorTargets(Sampler):
             rpn_positive_fraction=self.positive_fraction,
             rpn_positive_iou=self.positive_iou,
             rpn_negative_iou=self.negative_iou,
+            rpn_delta_std=(1.0, 1.0, 1.0, 1.0),
         )
         anchors = tf.concat(rpn["anchors"], axis=0)
         pictures = tf.shape(rpn["objectness"][0])[0]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn.network.pieces import Pieces
-from maskrcnn.network.preprocessing import normalise
+from maskrcnn.network.preprocessing import normalise, picture_extent, proposal_extent
 from maskrcnn.proposals.anchors import pyramid_anchors
-from maskrcnn.proposals.propose import propose
+from maskrcnn.proposals.propose import candidates, propose
 
 
 class Forward:
@@ -33,30 +33,40 @@ class Forward:
             config.anchor_sizes,
             config.anchor_ratios,
             config.anchor_rounding,
+            config.box_last_pixel,
         )
+        self.extent = picture_extent(images, image_size, config)
+        self.proposal_extent = proposal_extent(images, image_size, config)
         batch = tf.shape(images)[0]
         self.rpn_logits = [tf.reshape(level, (batch, -1)) for level in logits]
         self.rpn_deltas = [tf.reshape(level, (batch, -1, 4)) for level in deltas]
 
+    def candidates(self, for_training: bool = False):
+        """What the suppression chooses proposals from: see `propose.candidates`."""
+        return candidates(*self._rpn_answers(), **self._choice(for_training))
+
     def proposals(self, for_training: bool = False):
         """Proposals of each picture, best first: see `propose`."""
         config = self.config
-        pre, post = (
-            (config.pre_nms_train, config.post_nms_train)
-            if for_training
-            else (config.pre_nms_test, config.post_nms_test)
-        )
         return propose(
-            self.rpn_logits,
-            self.rpn_deltas,
-            self.anchors,
-            self.image_size,
-            pre_nms=pre,
-            post_nms=post,
+            *self._rpn_answers(),
+            **self._choice(for_training),
+            post_nms=config.post_nms_train if for_training else config.post_nms_test,
             nms_iou=config.rpn_nms_iou,
-            min_side=config.rpn_min_side,
             static_shapes=self.static_shapes,
         )
+
+    def _rpn_answers(self):
+        return self.rpn_logits, self.rpn_deltas, self.anchors, self.proposal_extent
+
+    def _choice(self, for_training: bool) -> dict:
+        config = self.config
+        return {
+            "pre_nms": config.pre_nms_train if for_training else config.pre_nms_test,
+            "min_side": config.rpn_min_side,
+            "delta_std": config.rpn_delta_std,
+            "together": config.rpn_levels_together,
+        }
 
     def classify(self, rois):
         """The box head on rois (B, N, 4): logits (B, N, C + 1) and deltas (B, N, C + 1, 4)."""

@@ -1,39 +1,73 @@
-"""The picture that the network reads: resized, padded, normalised."""
+"""The picture that the network reads: resized, padded, normalised; and what of it is picture, not padding."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-
-def pad_to_multiple(image, divisor: int):
-    """Add zeros at the bottom and the right of (H, W, C) up to a multiple of `divisor`."""
-    size = tf.shape(image)[:2]
-    short = -size % divisor
-    return tf.pad(image, [[0, short[0]], [0, short[1]], [0, 0]])
+from maskrcnn.data.placement import pad_pixels, resize_pixels
 
 
-def fit(image, size, divisor: int):
+def fit(image, size, config):
     """Resize one picture (bilinear, no antialiasing) and pad it.
 
     Args:
         image: (H, W, 3) float32 in [0, 1].
-        size: (2,) int, height and width after the resize.
-        divisor: the padded sides are multiples of it.
+        size: (2,) int, height and width after the resize, of its `Placement`.
+        config: a MaskRCNNConfig.
 
     Returns:
         (H', W', 3) float32.
     """
-    return pad_to_multiple(tf.image.resize(image, size), divisor)
+    return pad_pixels(resize_pixels(image, size, config), config)
 
 
 def normalise(images, image_size, config):
-    """Subtract the mean and divide by the deviation; the padding becomes zero.
+    """Subtract the mean and divide by the deviation; the padding becomes zero, unless the config says that it is black.
 
     Args:
         images: (B, H, W, 3) float32 in [0, 1]; image_size: (B, 2) float32 without padding.
     """
-    height, width = tf.shape(images)[1], tf.shape(images)[2]
-    inside_y = tf.range(height, dtype=tf.float32)[None] < image_size[:, :1]
-    inside_x = tf.range(width, dtype=tf.float32)[None] < image_size[:, 1:]
-    inside = (inside_y[:, :, None] & inside_x[:, None, :])[..., None]
-    return tf.where(inside, (images - tf.constant(config.pixel_mean)) / tf.constant(config.pixel_std), 0.0)
+    normal = (images - tf.constant(config.pixel_mean)) / tf.constant(config.pixel_std)
+    if config.black_padding:
+        return normal
+    first = picture_offset(images, image_size, config)
+    inside = []
+    for axis in (0, 1):
+        at = tf.range(tf.shape(images)[1 + axis], dtype=tf.float32)[None] - first[:, axis, None]
+        inside.append((at >= 0) & (at < image_size[:, axis, None]))
+    return tf.where((inside[0][:, :, None] & inside[1][:, None, :])[..., None], normal, 0.0)
+
+
+def picture_offset(images, image_size, config):
+    """(B, 2) float32, top and left: the padding before each picture.
+
+    Args:
+        images: (B, H, W, 3) or a tensor of such sides, padded; image_size: (B, 2) float32 without padding.
+        config: a MaskRCNNConfig.
+    """
+    if not config.square_fit:
+        return tf.zeros_like(image_size)
+    return tf.floor((tf.cast(tf.shape(images)[1:3], tf.float32) - image_size) / 2)
+
+
+def picture_extent(images, image_size, config):
+    """Where boxes may lie, as `boxes.clip` takes it: in the pictures without their padding.
+
+    Args: see `picture_offset`.
+
+    Returns:
+        `image_size`, or (B, 4) float32 xyxy where the pictures do not begin at 0, or boxes end at their last pixel.
+    """
+    if not (config.square_fit or config.box_last_pixel):
+        return image_size
+    first = picture_offset(images, image_size, config)
+    last = first + image_size - float(config.box_last_pixel)
+    return tf.concat([first[:, ::-1], last[:, ::-1]], axis=-1)
+
+
+def proposal_extent(images, image_size, config):
+    """The same for proposals, which may reach into padding that is black: a part of the picture to the network."""
+    if not config.black_padding:
+        return picture_extent(images, image_size, config)
+    padded = tf.cast(tf.shape(images)[1:3], tf.float32) - float(config.box_last_pixel)
+    return tf.zeros_like(image_size) + padded

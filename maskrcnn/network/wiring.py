@@ -82,16 +82,23 @@ def build_network(config, backbone: keras.Model | None = None, maps: Sequence[st
             canonical_size=config.roi_canonical_size,
             sampling_ratio=config.roi_sampling_ratio,
             aligned=config.roi_aligned,
+            corners=config.roi_corners,
+            nearest=config.roi_level_nearest,
             name=name,
         )
 
     regions = align(config.box_roi_size, "box_roi_align")([*levels[:4], rois])
-    head = box_head(width, config.box_roi_size, config.num_classes, config.box_head_widths)
+    norm = config.batch_norm_epsilon if config.head_norm else None
+    head = box_head(width, config.box_roi_size, config.num_classes, config.box_head_widths, norm=norm)
     outputs["mrcnn_class_logits"], outputs["mrcnn_bbox"] = head(regions)
     mask_regions = align(config.mask_roi_size, "mask_roi_align")([*levels[:4], mask_rois])
-    outputs["mrcnn_mask"] = mask_head(
-        width, config.mask_roi_size, config.num_classes, config.mask_head_widths, config.mask_deconv_width
-    )(mask_regions)
+    mask = mask_head(
+        width, config.mask_roi_size, config.num_classes, config.mask_head_widths, config.mask_deconv_width, norm=norm
+    )
+    outputs["mrcnn_mask"] = mask(mask_regions)
+    if config.train_batch_norm is False:
+        freeze_batch_norm(head)
+        freeze_batch_norm(mask)
     inputs = {"image": image, "rois": rois, "mask_rois": mask_rois}
     network = keras.Model(inputs, outputs, name="network")
     _refuse_shared_names(network)

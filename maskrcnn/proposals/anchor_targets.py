@@ -31,7 +31,7 @@ def anchor_targets(anchors, batch, config, priority):
         labels, priority, config.rpn_samples, config.rpn_positive_fraction
     )
     objects = tf.gather(batch["boxes"], tf.gather(matched, index, batch_dims=1), batch_dims=1)
-    deltas = box_ops.encode(objects, tf.gather(anchors, index))
+    deltas = box_ops.encode(objects, tf.gather(anchors, index), config.rpn_delta_std)
     return {
         "labels": labels,
         "indices": index,

@@ -23,7 +23,7 @@ def base_anchors(size: float, ratios, rounding: bool) -> np.ndarray:
     return (np.round(anchors) if rounding else anchors).astype("float32")
 
 
-def pyramid_anchors(grids, padded_size, sizes, ratios, rounding: bool = False):
+def pyramid_anchors(grids, padded_size, sizes, ratios, rounding: bool = False, last_pixel: bool = False):
     """Anchors of every cell of every level.
 
     The stride of a level is the padded picture's side over the grid's, cut to a whole number: at the
@@ -33,6 +33,7 @@ def pyramid_anchors(grids, padded_size, sizes, ratios, rounding: bool = False):
         grids: (height, width) of each level's map, finest first.
         padded_size: (height, width) of the picture that the network reads.
         sizes, ratios, rounding: see `base_anchors`; for each level one size, or a tuple of sizes.
+        last_pixel: anchors end at their last pixel, not behind it.
 
     Returns:
         A list with one (height * width * sizes * ratios, 4) float32 xyxy tensor a level, in the order
@@ -45,5 +46,6 @@ def pyramid_anchors(grids, padded_size, sizes, ratios, rounding: bool = False):
         yy, xx = tf.meshgrid(y, x, indexing="ij")
         shifts = tf.reshape(tf.stack([xx, yy, xx, yy], axis=-1), (-1, 1, 4))
         base = np.concatenate([base_anchors(side, ratios, rounding) for side in np.atleast_1d(size)])
+        base -= np.array([0, 0, 1, 1], "float32") * last_pixel
         levels.append(tf.reshape(shifts + base[None], (-1, 4)))
     return levels

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
 from maskrcnn.data.batching.batch import mask_pixels
-from maskrcnn.regions.roi_align import cells_along, pool, sample_grid
+from maskrcnn.network.preprocessing import picture_offset
+from maskrcnn.regions.sample_points import CORNERS, cells_along, pool, sample_grid
 
 
 def mask_targets(batch, rois, picture, matched, size: int, config, static_shapes: bool = False):
@@ -20,14 +21,14 @@ def mask_targets(batch, rois, picture, matched, size: int, config, static_shapes
         batch: the training batch (maskrcnn.data.batching.batch).
         rois: (P, 4) float32 xyxy; picture, matched: (P,) int32, whose G masks, which of them.
         size: bins along each side.
-        config: `mask_target_sampling_ratio`, `mask_target_binary`, `roi_aligned`.
+        config: `mask_target_sampling_ratio`, `mask_target_binary`, `roi_aligned`, `roi_corners`, `square_fit`.
         static_shapes: for XLA; not with a sampling ratio of 0, by which each region has shapes of its own.
 
     Returns:
         (P, size, size) float32 in [0, 1].
     """
-    pixels, windows = _windows(batch, picture, matched)
-    ratio, aligned = config.mask_target_sampling_ratio, config.roi_aligned
+    pixels, windows = _windows(batch, picture, matched, config)
+    ratio, aligned = config.mask_target_sampling_ratio, CORNERS if config.roi_corners else config.roi_aligned
     if static_shapes:
         found = _by_weights(pixels, windows, rois, size, ratio, aligned)
     elif ratio:
@@ -52,7 +53,8 @@ class _Windows(NamedTuple):
     start: Any  # (P,) int32
     low: Any  # (P, 2) int32, (y0, x0) px of the picture
     sides: Any  # (P, 2) int32, (height, width)
-    last: Any  # (P, 2) int32, the picture's last row and column without its padding
+    first: Any  # (P, 2) int32, the picture's first row and column without its padding
+    last: Any  # (P, 2) int32, its last ones
     padded: Any  # (2,) int32, (height, width) of the pictures with their padding
 
 
@@ -63,7 +65,7 @@ class _Cells(NamedTuple):
     inside: Any  # float32, 1 where the window has it, else 0
 
 
-def _windows(batch, picture, matched):
+def _windows(batch, picture, matched, config):
     """All pixels of the batch, flat, and the `_Windows` of the masks `matched` of the pictures `picture`."""
     pixels, windows = mask_pixels(batch)
     sides = (windows[..., 2:] - windows[..., :2])[..., ::-1]
@@ -71,17 +73,19 @@ def _windows(batch, picture, matched):
     starts = tf.cumsum(tf.reduce_prod(sides, axis=-1), axis=1, exclusive=True)
     starts = tf.minimum(starts, length - 1) + length * tf.range(tf.shape(pixels)[0])[:, None]
     which = tf.stack([picture, matched], axis=-1)
-    last = tf.cast(tf.gather(batch["image_size"], picture), tf.int32) - 1
+    offset = picture_offset(batch["image"], batch["image_size"], config)
+    first = tf.cast(tf.gather(offset, picture), tf.int32)
+    last = first + tf.cast(tf.gather(batch["image_size"], picture), tf.int32) - 1
     padded = tf.shape(batch["image"])[1:3]
     low = tf.gather_nd(windows, which)[:, 1::-1]
     return tf.reshape(pixels, (-1,)), _Windows(
-        tf.gather_nd(starts, which), low, tf.gather_nd(sides, which), last, padded
+        tf.gather_nd(starts, which), low, tf.gather_nd(sides, which), first, last, padded
     )
 
 
 def _in_window(rows, windows, axis):
     """The `_Cells` of rows (axis 0) or columns (axis 1) (P, K) int32 of the pictures."""
-    rows = tf.clip_by_value(rows, 0, windows.last[:, axis, None])
+    rows = tf.clip_by_value(rows, windows.first[:, axis, None], windows.last[:, axis, None])
     position, most = rows - windows.low[:, axis, None], windows.sides[:, axis, None] - 1
     inside = tf.cast((position >= 0) & (position <= most), tf.float32)
     return _Cells(tf.clip_by_value(position, 0, tf.maximum(most, 0)), inside)

@@ -11,36 +11,18 @@ import keras
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
+from maskrcnn.regions.sample_points import CORNERS, cells_along, pool, sample_grid
 
 CANONICAL_LEVEL = 4  # a region of the canonical size is read from P4
 
 
-def level_of(boxes, canonical_size: float, lowest: int, highest: int):
-    """The pyramid level of each box (N, 4): (N,) int32 in [lowest, highest]."""
+def level_of(boxes, canonical_size, lowest: int, highest: int, nearest: bool = False):
+    """The pyramid level of each box (N, 4): (N,) int32 in [lowest, highest]; the nearest, or that below."""
     width, height = box_ops.sides(boxes)
     side = tf.sqrt(tf.maximum(width * height, 0.0))
-    level = tf.floor(CANONICAL_LEVEL + tf.math.log(side / canonical_size) / tf.math.log(2.0) + 1e-6)
+    level = CANONICAL_LEVEL + tf.math.log(side / canonical_size) / tf.math.log(2.0)
+    level = tf.round(level) if nearest else tf.floor(level + 1e-6)
     return tf.cast(tf.clip_by_value(level, lowest, highest), tf.int32)
-
-
-def sample_grid(boxes, scale, counts, aligned):
-    """First sample and step, in cells, along y and x: two (N, 2) tensors; `counts` is samples a side."""
-    scaled = boxes * scale - (0.5 if aligned else 0.0)
-    start = tf.stack([scaled[:, 1], scaled[:, 0]], axis=-1)
-    extent = tf.stack([scaled[:, 3], scaled[:, 2]], axis=-1) - start
-    if not aligned:
-        extent = tf.maximum(extent, 1.0)
-    step = extent / tf.cast(counts, tf.float32)
-    return start + step / 2, step
-
-
-def pool(samples, size, sampling_ratio):
-    """Mean of the samples of each bin: (N, size * rows, size * columns, C) to (N, size, size, C)."""
-    if isinstance(sampling_ratio, int):
-        return tf.nn.avg_pool2d(samples, sampling_ratio, sampling_ratio, "VALID") if sampling_ratio > 1 else samples
-    rows, columns = sampling_ratio
-    bins = tf.reshape(samples, (-1, size, rows, size, columns, samples.shape[-1]))
-    return tf.reduce_mean(bins, axis=(2, 4))
 
 
 def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
@@ -59,6 +41,8 @@ def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
     Returns:
         (N, size, size, C) float32.
     """
+    if aligned == CORNERS:
+        return _crop(feature, boxes, picture, scale, size * sampling_ratio, sampling_ratio)
     padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     rows, columns = (sampling_ratio,) * 2 if isinstance(sampling_ratio, int) else sampling_ratio
     counts = tf.stack([size * rows, size * columns])
@@ -70,26 +54,16 @@ def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
     return pool(samples, size, sampling_ratio)
 
 
-def cells_along(first, step, length, size, sampling_ratio):
-    """Which cells each bin reads along one axis, and how much of each.
+def _crop(feature, boxes, picture, scale, count, sampling_ratio):
+    """TensorFlow's own crop-and-resize, in which pixel 0 is the centre of cell 0, and the last pixel of the last.
 
-    Args:
-        first, step: (N,) float32, of `sample_grid`.
-        length: (N,) int32, cells of the map.
-        size: bins; sampling_ratio: samples a bin.
-
-    Returns:
-        Lower and upper cell of each sample, int32, and their weights, float32, (N, size, 2 * sampling_ratio) each.
+    Boxes are divided by the padded picture's last pixel, as Matterport's code has them, for equal rounding: a sample
+    that rounding puts beyond the last cell is zero there.
     """
-    at = first[:, None] + step[:, None] * tf.range(size * sampling_ratio, dtype=tf.float32)
-    last = tf.cast(length, tf.float32)[:, None] - 1
-    inside = tf.cast((at >= -1) & (at <= last + 1), tf.float32) / sampling_ratio
-    at = tf.clip_by_value(at, 0.0, last)
-    low = tf.floor(at)
-    cells = tf.stack([low, tf.minimum(low + 1, last)], axis=-1)
-    weights = tf.stack([low + 1 - at, at - low], axis=-1) * inside[..., None]
-    shape = (-1, size, 2 * sampling_ratio)
-    return tf.cast(tf.reshape(cells, shape), tf.int32), tf.reshape(weights, shape)
+    last = tf.round(tf.cast(tf.shape(feature)[1:3], tf.float32) / scale) - 1.0
+    corners = tf.gather(boxes, [1, 0, 3, 2], axis=1) / tf.concat([last, last], axis=0)
+    samples = tf.image.crop_and_resize(feature, corners, picture, [count, count])
+    return pool(samples, count // sampling_ratio, sampling_ratio)
 
 
 def _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligned):
@@ -105,6 +79,9 @@ def _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligne
     before = tf.cumsum(rows * tf.shape(features[0])[0], exclusive=True)
     start = tf.gather(before, level) + picture * tf.gather(rows, level)
     scale = tf.gather(tf.constant(scales, tf.float32), level)[:, None]
+    if aligned == CORNERS:
+        sides = tf.cast(tf.gather(tf.stack([heights, widths], axis=-1), level), tf.float32)
+        scale = (sides - 1.0) / (tf.round(sides / scale) - 1.0)
     first, step = sample_grid(boxes, scale, [count, count], aligned)
 
     y, weight_y = cells_along(first[:, 0], step[:, 0], tf.gather(heights, level), size, sampling_ratio)
@@ -203,20 +180,24 @@ class RoIAlign(keras.layers.Layer):
         canonical_size: side in px of the region that is read from P4.
         sampling_ratio: samples a bin along each axis.
         aligned: shift by half a cell, as detectron2 does; without it a region is at least a cell wide.
+        corners: samples from corner to corner of a region that ends at its last pixel, the picture's corners being
+            the maps' (crop-and-resize); `aligned` does not count then.
+        nearest: read from the level nearest to the region's size, not from that below.
     """
 
     channel_rule = "keep"  # channel i of the result is channel i of each map
 
     def __init__(
-        self, size, strides=(4, 8, 16, 32), canonical_size=224.0, sampling_ratio=2, aligned=True, **kwargs
-    ):
+        self, size, strides=(4, 8, 16, 32), canonical_size=224.0, sampling_ratio=2, aligned=True, corners=False,
+        nearest=False, **kwargs,
+    ):  # fmt: skip
         kwargs.setdefault("autocast", False)  # pixels do not fit into float16
         super().__init__(**kwargs)
         self.size = size
         self.strides = tuple(strides)
         self.canonical_size = canonical_size
         self.sampling_ratio = sampling_ratio
-        self.aligned = aligned
+        self.aligned, self.corners, self.nearest = aligned, corners, nearest
 
     def call(self, inputs):
         *features, rois = inputs
@@ -227,14 +208,22 @@ class RoIAlign(keras.layers.Layer):
         count = None if None in rois.shape[:2] else rois.shape[0] * rois.shape[1]
         boxes = tf.reshape(rois, (-1, 4))
         lowest = CANONICAL_LEVEL - 2
-        level = level_of(boxes, self.canonical_size, lowest, lowest + len(features) - 1) - lowest
+        canonical = self._canonical(features[0])
+        level = level_of(boxes, canonical, lowest, lowest + len(features) - 1, self.nearest) - lowest
         align = align_by_gather if static_shapes else align_by_crop
         found = align(
             [tf.cast(f, tf.float32) for f in features], boxes, picture, level, [1.0 / s for s in self.strides],
-            self.size, self.sampling_ratio, self.aligned,
+            self.size, self.sampling_ratio, CORNERS if self.corners else self.aligned,
         )
         found = tf.cast(found, self.compute_dtype)
         return tf.ensure_shape(found, (count, self.size, self.size, features[0].shape[-1]))
+
+    def _canonical(self, finest):
+        """The canonical size; of regions that end at their last pixel, of a picture that is as much shorter."""
+        if not self.corners:
+            return self.canonical_size
+        sides = tf.cast(tf.shape(finest)[1:3] * self.strides[0], tf.float32)
+        return self.canonical_size * tf.sqrt(tf.reduce_prod((sides - 1.0) / sides))
 
     def compute_output_spec(self, inputs):
         *features, rois = inputs
@@ -242,7 +231,7 @@ class RoIAlign(keras.layers.Layer):
         return keras.KerasTensor((batch, self.size, self.size, features[0].shape[-1]), dtype=self.compute_dtype)
 
     def get_config(self):
-        names = ("size", "strides", "canonical_size", "sampling_ratio", "aligned")
+        names = ("size", "strides", "canonical_size", "sampling_ratio", "aligned", "corners", "nearest")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
     @classmethod

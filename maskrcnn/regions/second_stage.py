@@ -14,7 +14,7 @@ MIN_SIDE = 1e-2  # px; a thinner box is no detection
 def refine(forward: Forward, rois, deltas):
     """The box that each class asks for: rois (B, N, 4), deltas (B, N, C + 1, 4) to (B, N, C + 1, 4)."""
     boxes = box_ops.decode(deltas, rois[:, :, None], forward.config.box_delta_std)
-    return box_ops.clip(boxes, forward.image_size)
+    return box_ops.clip(boxes, forward.extent)
 
 
 def second_stage(forward: Forward, proposals):
@@ -37,9 +37,16 @@ def detect_boxes(forward: Forward, probs, boxes, min_score, max_detections):
     Returns:
         boxes (B, D, 4), scores (B, D), labels (B, D) int32 from 1 and count (B,): best first.
     """
-    boxes, scores = boxes[:, :, 1:], _of_size(boxes[:, :, 1:], probs[:, :, 1:])
+    config = forward.config
+    if config.one_class_per_region:
+        likeliest = tf.one_hot(tf.argmax(probs, axis=-1), tf.shape(probs)[-1], on_value=True, off_value=False)
+        probs = tf.where(likeliest, probs, 0.0)
+    boxes, scores = boxes[:, :, 1:], _of_size(boxes[:, :, 1:], probs[:, :, 1:], config)
+    if config.flat_box_ends_class:
+        best_flat = tf.reduce_max(tf.where(box_ops.area(boxes) > 0, 0.0, scores), axis=1, keepdims=True)
+        scores = tf.where(scores >= best_flat, scores, 0.0)
     found, scores, classes, count = grouped_nms(
-        boxes, scores, forward.config.detection_nms_iou, max_detections, min_score, forward.static_shapes
+        boxes, scores, config.detection_nms_iou, max_detections, min_score, forward.static_shapes
     )
     return found, scores, classes + 1, count
 
@@ -52,15 +59,17 @@ def detect_class_agnostic(forward: Forward, probs, boxes, min_score, max_detecti
     """
     best = tf.argmax(probs[:, :, 1:], axis=-1, output_type=tf.int32) + 1
     boxes = tf.gather(boxes, best, batch_dims=2)[:, :, None]
-    scores = _of_size(boxes, tf.reduce_sum(probs[:, :, 1:], axis=-1, keepdims=True))
+    scores = _of_size(boxes, tf.reduce_sum(probs[:, :, 1:], axis=-1, keepdims=True), forward.config)
     found, scores, _, count = grouped_nms(
         boxes, scores, forward.config.detection_nms_iou, max_detections, min_score, forward.static_shapes
     )
     return found, scores, count
 
 
-def _of_size(boxes, scores):
-    """Scores, zero where the box is thinner than MIN_SIDE."""
+def _of_size(boxes, scores, config):
+    """Scores, zero where the box is thinner than MIN_SIDE; one that ends at its last pixel never is."""
+    if config.box_last_pixel:
+        return scores
     width, height = box_ops.sides(boxes)
     return tf.where((width >= MIN_SIDE) & (height >= MIN_SIDE), scores, 0.0)
 

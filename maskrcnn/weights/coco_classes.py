@@ -1,4 +1,4 @@
-"""COCO's classes in the slots that torchvision's published weights have: a class's index is its category id."""
+"""COCO's classes in the slots that published weights have for them."""
 
 _NAMED = {
     1: "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant",
@@ -20,3 +20,6 @@ COCO_CLASSES = ("__background__", *(_AT.get(i, "N/A") for i in range(1, 91)))
 
 COCO_CLASS_NAMES = tuple(_AT.get(i, f"N/A {i}") for i in range(1, 91))
 """The 90 `class_names` of a model that takes COCO_V1 weights: labels are category ids, and each gap has its name."""
+
+MATTERPORT_CLASS_NAMES = tuple(name for _, name in sorted(_AT.items()))
+"""The 80 `class_names` of Matterport's `mask_rcnn_coco.h5`: COCO's classes in the order of their ids, without gaps."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from maskrcnn.network import freeze_batch_norm, leaf_layers
+from maskrcnn.weights.assignment import Classes, assign, check_classes, places_of
 from maskrcnn.weights.report import WeightReport
-from maskrcnn.weights.torchvision import OF_CLASSES
 
 
-def load_keras(model: Any, source: Any, classes: Literal["load", "skip"] = "load") -> WeightReport:
+def load_keras(model: Any, source: Any, classes: Classes = "load") -> WeightReport:
     """Load the weights of another MaskRCNN, layer by layer, by name.
 
     Batch norm that is loaded is frozen, unless the config's `train_batch_norm` says otherwise.
@@ -30,8 +29,7 @@ def load_keras(model: Any, source: Any, classes: Literal["load", "skip"] = "load
         ValueError: the file cannot be read or holds another kind of model, the classes are others, a weight has
             another shape, or none has a place. The model is unchanged then.
     """
-    if classes not in ("load", "skip"):
-        raise ValueError(f"classes={classes!r}: expected 'load' or 'skip'")
+    check_classes(classes)
     if isinstance(source, str | Path):
         from maskrcnn.model import load
 
@@ -43,28 +41,16 @@ def load_keras(model: Any, source: Any, classes: Literal["load", "skip"] = "load
             f"the weights are of the classes {source.config.class_names}, the model has {model.config.class_names}: "
             "leave out what depends on the classes with classes='skip'"
         )
-    theirs, ours = _variables(source), _variables(model)
-    left_out = {key for key in theirs if classes == "skip" and key.partition("/")[0] in OF_CLASSES}
-    common = [key for key in theirs if key in ours and key not in left_out]
-    if not common:
-        raise ValueError(f"none of the {len(theirs)} weights has a place in this model: is its backbone another one?")
-    for key in common:
-        if theirs[key].shape != ours[key].shape:
+    theirs = {"/".join(place): (place, variable) for place, variable in places_of(source).items()}
+
+    def value_of(name, variable):
+        value = theirs[name][1]
+        if value.shape != variable.shape:
             raise ValueError(
-                f"{key}: shape {tuple(theirs[key].shape)} does not fit {tuple(ours[key].shape)}: give the config the "
-                "widths and the backbone of the other model; a pruned one is loaded whole, by maskrcnn.load"
+                f"{name}: shape {tuple(value.shape)} does not fit {tuple(variable.shape)}: give the config the widths "
+                "and the backbone of the other model; a pruned one is loaded whole, by maskrcnn.load"
             )
-    for key in common:
-        ours[key].assign(np.asarray(theirs[key]))
-    if model.config.train_batch_norm is None:
-        freeze_batch_norm(model.network, {key.partition("/")[0] for key in common if key.endswith("/moving_mean")})
-    return WeightReport(
-        tuple(common),
-        tuple(key for key in theirs if key not in ours and key not in left_out),
-        tuple(key for key in ours if key not in common and key not in left_out),
-        tuple(sorted(left_out)),
-    )
+        return np.asarray(value)
 
-
-def _variables(model: Any) -> dict[str, Any]:
-    return {f"{layer.name}/{v.name}": v for layer in leaf_layers(model.network) for v in layer.variables}
+    named = [(name, place) for name, (place, _) in theirs.items()]
+    return assign(model, named, classes, value_of, "the backbone of this one")

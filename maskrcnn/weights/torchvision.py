@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from maskrcnn.network import freeze_batch_norm, leaf_layers
+from maskrcnn.weights.assignment import Classes, assign, check_classes, shape_hint
 from maskrcnn.weights.report import WeightReport
 
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
@@ -29,9 +28,6 @@ LAYERS = {
     "roi_heads.mask_predictor.conv5_mask": "mask_deconv",
     "roi_heads.mask_predictor.mask_fcn_logits": "mrcnn_mask",
 }
-
-# Layers whose shape depends on the number of classes.
-OF_CLASSES = ("mrcnn_class_logits", "mrcnn_bbox", "mrcnn_mask")
 
 # Names that older checkpoints use, and the present ones.
 OLD_STYLE = (
@@ -69,6 +65,30 @@ def layer_of(key: str) -> tuple[str, str] | None:
     return (layer, weight) if layer and weight else None
 
 
+def key_of(layer: str, weight: str) -> str | None:
+    """The state-dict key of a layer's weight, in the present style, or None: the inverse of `layer_of`."""
+    stem = {name: key for key, name in LAYERS.items()}.get(layer)
+    if match := re.fullmatch(r"res([2-5])_(\d+)_(\d|shortcut)_(conv|norm)", layer):
+        stage, block, number, kind = match.groups()
+        branch = f"downsample.{int(kind == 'norm')}" if number == "shortcut" else f"{_KINDS[kind]}{number}"
+        stem = f"backbone.body.layer{int(stage) - 1}.{int(block) - 1}.{branch}"
+    elif match := re.fullmatch(r"fpn_(lateral|output)([2-5])", layer):
+        stem = f"backbone.fpn.{_KINDS[match[1]]}_blocks.{int(match[2]) - 2}.0"
+    elif match := re.fullmatch(r"mask_conv(\d)", layer):
+        stem = f"roi_heads.mask_head.{int(match[1]) - 1}.0"
+    leaves = NORM if layer.endswith("_norm") else PLAIN
+    leaf = {name: key for key, name in leaves.items()}.get(weight)
+    return f"{stem}.{leaf}" if stem and leaf and not (leaf == "bias" and _unbiased(stem)) else None
+
+
+_KINDS = {"conv": "conv", "norm": "bn", "lateral": "inner", "output": "layer"}
+
+
+def _unbiased(stem: str) -> bool:
+    """Whether torchvision's layer is a convolution of a ResNet, which has no bias."""
+    return bool(re.search(r"backbone\.body\..*(conv\d|downsample\.0)$", stem))
+
+
 def read_state(path) -> dict[str, np.ndarray]:
     """The tensors of a .safetensors or a .pth file.
 
@@ -93,9 +113,7 @@ def read_state(path) -> dict[str, np.ndarray]:
     raise ValueError(f"{path}: expected .pth, .pt or .safetensors")
 
 
-def load_torchvision(
-    model, state: Mapping | str | Path, classes: Literal["load", "skip"] = "load"
-) -> WeightReport:
+def load_torchvision(model, state: Mapping | str | Path, classes: Classes = "load") -> WeightReport:
     """Load the state dict of torchvision's `maskrcnn_resnet50_fpn` (or R101, same names) into `model`.
 
     That of a ResNet alone (`conv1.weight`, `layer1.0.conv1.weight`, ...) goes into the backbone.
@@ -115,49 +133,18 @@ def load_torchvision(
         ValueError: if a tensor's shape does not fit its place, or no tensor at all has a place. The model is
             unchanged then.
     """
-    if classes not in ("load", "skip"):
-        raise ValueError(f"classes={classes!r}: expected 'load' or 'skip'")
-    if isinstance(state, str | Path):
-        state = read_state(state)
-    places = {
-        (layer.name, variable.name): variable
-        for layer in leaf_layers(model.network)
-        for variable in layer.variables
-    }
-    matched, unused, skipped, assignments = [], [], [], {}
-    left_out = OF_CLASSES if classes == "skip" else ()
-    for key, value in state.items():
-        if key.endswith("num_batches_tracked"):
-            continue
-        place = layer_of(key)
-        if place not in places:
-            unused.append(key)
-            continue
-        if place[0] in left_out:
-            skipped.append(key)
-            continue
-        variable = places[place]
-        value = _fit(key, np.asarray(value), variable, model.config, place[0] in OF_CLASSES)
-        matched.append(key)
-        assignments[place] = value
-    if not matched:
-        raise ValueError(
-            f"none of the {len(state)} tensors has a place in this model; expected names as in "
-            f"'backbone.body.conv1.weight' or 'layer1.0.conv1.weight', found {sorted(state)[:3]}"
-        )
-    for place, value in assignments.items():
-        places[place].assign(value)
-    if model.config.train_batch_norm is None:
-        freeze_batch_norm(model.network, {layer for layer, weight in assignments if weight == "moving_mean"})
-    missing = tuple(
-        f"{layer}/{weight}"
-        for layer, weight in places
-        if (layer, weight) not in assignments and layer not in left_out
-    )
-    return WeightReport(tuple(matched), tuple(unused), missing, tuple(skipped))
+    check_classes(classes)
+    tensors = read_state(state) if isinstance(state, str | Path) else state
+    named = [(key, layer_of(key)) for key in tensors if not key.endswith("num_batches_tracked")]
+
+    def value_of(key, variable):
+        return _fit(key, np.asarray(tensors[key]), variable, model.config, layer_of(key)[0])
+
+    expected = "names as in 'backbone.body.conv1.weight' or 'layer1.0.conv1.weight'"
+    return assign(model, named, classes, value_of, expected)
 
 
-def _fit(key, value, variable, config, of_classes):
+def _fit(key, value, variable, config, layer):
     """The tensor `key` in the layout of its variable."""
     if value.ndim == 4:
         moved = value.transpose(2, 3, 1, 0)
@@ -171,11 +158,8 @@ def _fit(key, value, variable, config, of_classes):
     else:
         moved = value
     if moved.shape != tuple(variable.shape):
-        hint = "check the widths of the config"
-        if of_classes:
-            hint = "check class_names, or leave out what depends on the classes: load_torchvision(..., classes='skip')"
         raise ValueError(
             f"{key}: shape {value.shape} does not fit {variable.path}, which takes {tuple(variable.shape)} "
-            f"(found {moved.shape} in that layout): {hint}"
+            f"(found {moved.shape} in that layout): {shape_hint(layer, 'load_torchvision')}"
         )
     return moved

@@ -20,6 +20,7 @@ from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit, normalise
 from maskrcnn.regions.second_stage import refine
 from maskrcnn.training.sampled_answers import training_answers
+from maskrcnn.weights.torchvision_file import state_of
 
 DATA = Path(__file__).parents[1] / "data"
 spec = importlib.util.spec_from_file_location("fill", DATA / "fill.py")
@@ -97,11 +98,18 @@ def model(ref):
     return model
 
 
+def test_the_weights_go_back_as_they_came(model, ref):
+    wanted, found = state_dict(int(ref["seed"])), state_of(model)
+    assert set(found) == set(wanted)
+    for key, value in found.items():
+        np.testing.assert_array_equal(value, wanted[key])
+
+
 @pytest.fixture(scope="module")
 def forward(model, ref):
     size = resized_size(*ref["image"].shape[:2], 192, 256)
     assert size == tuple(ref["resized_size"])
-    padded = fit(ref["image"], size, 32)[None]
+    padded = fit(ref["image"], size, model.config)[None]
     sizes = tf.constant([size], tf.float32)
     np.testing.assert_allclose(normalise(padded, sizes, model.config)[0], ref["padded_input"], atol=2e-6)
     return Forward(model.network, model.config, padded, sizes)
@@ -212,7 +220,7 @@ def training(model, train):
     resized = CutMasks.of(masks.astype(bool)).resized(size).whole().astype(np.uint8)
     np.testing.assert_allclose(boxes, train["resized_gt_boxes_xyxy"], atol=1e-4)
     np.testing.assert_array_equal(resized, np.unpackbits(train["resized_gt_masks"], axis=-1)[..., : size[1]])
-    image = fit(train["image"], size, 32)
+    image = fit(train["image"], size, model.config)
     pad = [(0, 0), (0, image.shape[0] - size[0]), (0, image.shape[1] - size[1])]
     batch = {
         "image": image[None],

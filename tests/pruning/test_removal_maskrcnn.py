@@ -37,11 +37,11 @@ BACKBONES = {
 }
 
 
-def make(nets, backbone, **changes):
+def make(nets, backbone, preset=maskrcnn.MaskRCNNConfig, **changes):
     """A tiny model with weights, statistics and biases of their own; its network's inputs."""
     keras.utils.set_random_seed(3)
     settings = TINY | {"backbone": backbone, "backbone_alpha": BACKBONES[backbone]} | changes
-    model = maskrcnn.MaskRCNN(maskrcnn.MaskRCNNConfig(**settings))
+    model = maskrcnn.MaskRCNN(preset(**settings))
     generator = np.random.default_rng(0)
     corners = generator.uniform(0, SIZE / 2, (2, 2, 6, 2)).astype("float32")
     rois, mask_rois = np.concatenate([corners, corners + generator.uniform(8, 30, corners.shape)], -1)
@@ -78,6 +78,28 @@ def test_every_output_agrees(nets, backbone):
     assert float(small.loss_weights["mrcnn_mask_loss"]) == 0.25
     assert [v.path for v in small.variables] == [v.path for v in model.variables]
     assert [v.path for v in small.trainable_variables] == [v.path for v in model.trainable_variables]
+
+
+def test_every_output_agrees_with_matterports_numerics(nets):
+    model, inputs = make(nets, "resnet50", maskrcnn.MaskRCNNConfig.matterport)
+    plan = some_plan(model)
+    masked, small = pruning.mask(model, plan), pruning.remove(model, plan)
+    assert nets.difference(small.network(inputs), masked.network(inputs)) < TOLERANCE
+    assert {"box_fc1_norm", "mask_conv1_norm"} <= {layer.name for part in ("box_head", "mask_head")
+                                                   for layer in small.network.get_layer(part).layers}  # fmt: skip
+    picture = np.random.default_rng(1).integers(0, 256, (50, 40, 3), dtype=np.uint8)
+    for one, other in zip(*(m.detect(picture, score_threshold=0.0).boxes[:5] for m in (masked, small)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-2)
+
+
+def test_a_smaller_model_is_no_torchvision_file(nets, tmp_path):
+    model, _ = make(nets, "resnet50", maskrcnn.MaskRCNNConfig.torchvision)
+    plan = some_plan(model)
+    report = maskrcnn.weights.save_torchvision(pruning.mask(model, plan), tmp_path / "masked.safetensors")
+    assert len(report.matched) == len(model.network.variables)
+    with pytest.raises(ValueError, match="before it was pruned.*Save the masked model"):
+        maskrcnn.weights.save_torchvision(pruning.remove(model, plan), tmp_path / "small.safetensors")
+    assert not (tmp_path / "small.safetensors").exists()
 
 
 def test_frozen_norms_stay_frozen(nets):

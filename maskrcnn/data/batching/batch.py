@@ -2,13 +2,16 @@
 
 | key | shape | dtype | meaning |
 |---|---|---|---|
-| image | (B, H, W, 3) | float32 | RGB in [0, 1], resized, zero-padded at the bottom and right |
+| image | (B, H, W, 3) | float32 | RGB in [0, 1], resized, zero-padded at the bottom and right; see below |
 | image_size | (B, 2) | float32 | (height, width) of the resized picture without its padding, px |
 | boxes | (B, G, 4) | float32 | (x0, y0, x1, y1) px of the resized picture; 0 for padding |
 | labels | (B, G) | int32 | 1-based positions in `class_names`; 0 for padding |
 | masks | (B, L) | uint8 | 0 or 1: each mask's pixels inside its window, row by row, one object's after another |
 | mask_windows | (B, G, 4) | int32 | (x0, y0, x1, y1) px of the resized picture, each mask's extent; 0 for padding |
 | crowd | (B, G) | bool | the annotation covers a group |
+
+With `config.square_fit` the padding is on all sides, and "px of the resized picture" are px of the padded one; with
+`config.box_last_pixel` boxes end at their last pixel, not behind it.
 
 H and W are the batch's largest, multiples of `config.size_divisor`; G is its largest number of objects, at
 least 1 and at most `config.max_instances` (the objects with the largest boxes are kept, in their order).
@@ -31,7 +34,7 @@ import tensorflow as tf
 
 from ..cut_masks import CutMasks
 from ..dataset import Sample
-from ..resize import resize_boxes, resized_size
+from ..placement import pad_pixels, place
 
 SHAPES = {
     "image": (None, None, 3),
@@ -64,25 +67,23 @@ def example(sample: Sample, config: Any, shrink: float = 1.0) -> Example:
 
     Args:
         sample: the picture and its objects.
-        config: has `min_size`, `max_size`, `max_instances`.
+        config: see `place`; and has `max_instances`.
         shrink: further factor on the size, in (0, 1] (scale jitter).
     """
     height, width = sample.image.shape[:2]
-    old, new = (height, width), resized_size(height, width, config.min_size, config.max_size)
-    if shrink != 1.0:
-        new = max(1, int(new[0] * shrink)), max(1, int(new[1] * shrink))
+    placement = place((height, width), config, shrink)
     kept = _largest(sample.boxes, config.max_instances)
-    masks = (sample.cut_masks if kept is None else sample.cut_masks.take(kept)).resized(new)
+    masks = (sample.cut_masks if kept is None else sample.cut_masks.take(kept)).resized(placement.size)
     boxes, labels, crowd = (
         a if kept is None else a[kept] for a in (sample.boxes, sample.labels, sample.crowd)
     )
     return Example(
         sample.image,
-        np.array(new, np.int32),
-        resize_boxes(boxes, old, new),
+        np.array(placement.size, np.int32),
+        placement.into(boxes.astype(np.float32), np.float32),
         labels.astype(np.int32),
         _filled_up(masks.pixels()),
-        masks.windows,
+        masks.windows + np.array(placement.offset[::-1] * 2, np.int32),
         crowd,
     )
 
@@ -101,19 +102,17 @@ def _largest(boxes: np.ndarray, most: int) -> np.ndarray | None:
     return np.sort(np.argsort(-areas, kind="stable")[:most])
 
 
-def padded(image: tf.Tensor, parts: Example, divisor: int) -> dict[str, tf.Tensor]:
-    """The batch's dict for one picture: sides padded to multiples of `divisor`, at least one object slot.
+def padded(image: tf.Tensor, parts: Example, config: Any) -> dict[str, tf.Tensor]:
+    """The batch's dict for one picture: its picture padded, at least one object slot.
 
     Args:
         image: (h, w, 3) float32 in [0, 1], resized.
         parts: the `Example`, as tensors.
-        divisor: px.
+        config: see `place`.
     """
-    height, width = parts.size[0], parts.size[1]
-    below, right = -height % divisor, -width % divisor
     slots = tf.maximum(1 - tf.shape(parts.labels)[0], 0)
     return {
-        "image": tf.pad(image, [[0, below], [0, right], [0, 0]]),
+        "image": pad_pixels(image, config),
         "image_size": tf.cast(parts.size, tf.float32),
         "boxes": tf.pad(parts.boxes, [[0, slots], [0, 0]]),
         "labels": tf.pad(parts.labels, [[0, slots]]),

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..dataset import DataError, Dataset, DataWarning, surplus_text
+from ..placement import resize_pixels
 from .augment import Augmentation, Colour, draw, geometry, preset
 from .batch import SHAPES, Example, example, padded
 
@@ -89,10 +90,10 @@ def batches(
             part.set_shape(shape)
         values.set_shape((3,))
         ready = Example(*parts)
-        image = tf.image.resize(ready.image, ready.size, "bilinear", antialias=False) / 255.0
+        image = resize_pixels(ready.image, ready.size, config, white=255.0) / 255.0
         if colour is not None:
             image = colour(image, values)
-        return padded(image, ready, config.size_divisor)
+        return padded(image, ready, config)
 
     def one_pass(_: tf.Tensor) -> tf.data.Dataset:
         rows = tf.numpy_function(order, [], tf.int64, stateful=True)

@@ -22,8 +22,10 @@ def resnet(image, config):
     """Maps at strides 4, 8, 16 and 32 of the ResNet that the config names. See `named_backbone`."""
     make = _Builder(config)
     x = make.conv_norm(image, make.width(64), 7, 2, "stem", relu=True)
-    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)  # after a ReLU, zero stands for minus infinity
-    x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
+    same = config.stem_pool_same
+    if not same:
+        x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)  # after a ReLU, zero stands for minus infinity
+    x = layers.MaxPooling2D(3, 2, padding="same" if same else "valid", name="stem_pool")(x)
     block = make.basic if config.backbone == "resnet18" else make.bottleneck
     maps = []
     for stage, (count, width) in enumerate(zip(BLOCKS[config.backbone], WIDTHS, strict=True), start=2):

@@ -163,7 +163,8 @@ def test_a_placeholder_is_named_with_its_key(tmp_path):
 
 def test_the_models_settings_are_the_configs_fields():
     fields = {field.name for field in dataclasses.fields(MaskRCNNConfig)}
-    assert set(recipe_type(problem_class("maskrcnn"))().model.model_dump()) == fields - {"class_names"} | {"start"}
+    ours = {"numerics", "start", "start_classes"}
+    assert set(recipe_type(problem_class("maskrcnn"))().model.model_dump()) == fields - {"class_names"} | ours
 
 
 def test_every_recipe_is_found_by_its_name():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maskrcnn.data.resize import nearest_index, resize_boxes, resized_size
+from maskrcnn.data.resize import nearest_index, resized_size
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,3 @@ def test_nearest_is_floor_of_target_times_ratio():
     np.testing.assert_array_equal(nearest_index(4, 8), [0, 0, 1, 1, 2, 2, 3, 3])
     np.testing.assert_array_equal(nearest_index(5, 3), [0, 1, 3])  # half-pixel centres would give 0, 2, 4
     assert nearest_index(640, 1199).max() == 639
-
-
-def test_boxes_scale_by_axis():
-    boxes = resize_boxes(np.array([[10, 20, 30, 40]]), (100, 50), (200, 25))
-    np.testing.assert_array_equal(boxes, np.array([[5, 40, 15, 80]], np.float32))
-    assert boxes.dtype == np.float32

@@ -22,3 +22,8 @@ def test_stride_of_the_coarsest_level_is_measured():
     centres = np.asarray(level).reshape(13, 17, 4)[..., :2] + 256
     np.testing.assert_array_equal(centres[1, 0], [0, 61])
     np.testing.assert_array_equal(centres[0, 1], [64, 0])
+
+
+def test_anchors_that_end_at_their_last_pixel():
+    (behind,), (last,) = (pyramid_anchors([(2, 2)], (8, 8), [4], [1.0], last_pixel=flag) for flag in (False, True))
+    np.testing.assert_array_equal(last, behind - [0, 0, 1, 1])

@@ -62,3 +62,12 @@ def test_memory_of_pasting_is_that_of_the_boxes():
     found = paste_masks(np.ones((100, 28, 28)), boxes, 3000, 4000, threshold=0.5)
     assert found.shape == (100, 3000, 4000) and found[99, 250, 300]
     assert resident() - before < 600 * 2**20
+
+
+def test_a_mask_can_fill_its_box_to_the_pixel():
+    box = np.float32([[10.4, 19.6, 38.4, 76.2]])
+    found = paste_masks(np.ones((1, 28, 28)), box, 100, 80, to_box=True)[0]
+    assert found[20:76, 10:38].min() > 0.5 and found.sum() == found[20:76, 10:38].sum()
+    exact = np.random.default_rng(0).uniform(size=(1, 28, 28))
+    found = paste_masks(exact, [[5, 6, 33, 34]], 50, 50, to_box=True)[0]
+    np.testing.assert_allclose(found[6:34, 5:33], exact[0], atol=1e-6)

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from maskrcnn.regions.roi_align import RoIAlign, align_by_crop, align_by_gather, level_of
+from maskrcnn.regions.sample_points import CORNERS
 
 
 def by_definition(feature, box, scale, size, ratio, aligned):
@@ -117,3 +118,25 @@ def test_pixels_survive_half_precision():
     half = RoIAlign(3, canonical_size=56.0, dtype="mixed_float16")([*[tf.cast(f, "float16") for f in wide], rois])
     assert half.dtype == "float16"
     np.testing.assert_allclose(full, tf.cast(half, "float32"), atol=5e-3)
+
+
+def test_from_corner_to_corner_it_is_crop_and_resize():
+    """Matterport's pooling: boxes over the picture's last pixel, read where TensorFlow's own operation reads."""
+    features, *_ = example()
+    boxes = np.random.default_rng(2).uniform(0, 90, (9, 2, 2)).cumsum(axis=1).reshape(9, 4).astype("float32")
+    last = np.array([64 * 4 - 1, 96 * 4 - 1] * 2, "float32")
+    level = tf.constant([0, 1, 2] * 3)
+    found, gathered = (
+        align([tf.constant(f) for f in features[:3]], boxes, np.zeros(9, "int32"), level, [0.25, 0.125, 0.0625], 7, 1,
+              CORNERS)
+        for align in (align_by_crop, align_by_gather)
+    )  # fmt: skip
+    for row, (box, index) in enumerate(zip(boxes, level.numpy(), strict=True)):
+        wanted = tf.image.crop_and_resize(features[index][:1], box[None, [1, 0, 3, 2]] / last, [0], [7, 7])
+        np.testing.assert_allclose(found[row], wanted[0], atol=1e-5)
+    np.testing.assert_allclose(gathered, found, atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "level"), [(112 * 1.4, 3), (112 * 1.42, 4), (224 * 1.42, 5), (1, 2)])
+def test_the_nearest_level(side, level):
+    assert level_of(tf.constant([[0.0, 0.0, side, side]]), 224.0, 2, 5, nearest=True).numpy().tolist() == [level]

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from experiments.problem import Problem
 from experiments.problems import maskrcnn_tasks
 from experiments.problems.maskrcnn_pictures import Pictures
 from experiments.problems.maskrcnn_settings import DataSettings, DetectorEvaluation, ModelSettings
+from experiments.problems.maskrcnn_start import begin_from, load
 from experiments.settings.places import find_weights
 from maskrcnn.data.placement import place
 from maskrcnn.evaluation import evaluate, evaluate_in_detail, floors, probe_set
@@ -106,28 +107,8 @@ class MaskRCNNProblem(Problem):
                 "--model.backbone_weights my.h5, or begin from nothing, --model.backbone_weights None"
             ) from None
         if self.recipe.model.start is not None:
-            self._begin_from(find_weights(self.recipe.model.start), made)
+            begin_from(find_weights(self.recipe.model.start), made, self.recipe.model.start_classes)
         return made
-
-    def _begin_from(self, path: Path, model: maskrcnn.MaskRCNN) -> None:
-        """Give a model the weights of a whole detector; of its classes too, where they are the same or said to be.
-
-        Raises:
-            UserError: the file cannot be read, or does not fit.
-        """
-        wanted: Literal["auto", "load", "skip"] = self.recipe.model.start_classes
-        said: Literal["load", "skip"] = "load" if wanted == "load" else "skip"
-        try:
-            if path.suffix == ".keras":
-                source = load(path)
-                same = source.config.class_names == model.config.class_names
-                maskrcnn.weights.load_keras(model, source, "load" if wanted == "auto" and same else said)
-            elif path.suffix in (".h5", ".hdf5"):
-                maskrcnn.weights.load_matterport(model, path, said)
-            else:
-                maskrcnn.weights.load_torchvision(model, path, said)
-        except ValueError as error:
-            raise UserError(f"model.start = {str(path)!r}: {error}") from None
 
     def uncompiled(self, model: Any) -> maskrcnn.MaskRCNN:
         return maskrcnn.MaskRCNN(model.config, network=model.network, name=model.name)
@@ -281,18 +262,3 @@ class _Reporting:
             self._told = self._asked
         self._asked += len(images)
         return self._model.measure(images, boxes, mask_boxes)
-
-
-def load(path: str | Path) -> maskrcnn.MaskRCNN:
-    """A Mask R-CNN that was saved before.
-
-    Raises:
-        UserError: there is no such file, or it holds no Mask R-CNN.
-    """
-    import pruning  # noqa: F401  # a model may have been saved with an optimizer of its making
-    from experiments.problems import functional
-
-    found = functional.load(path, maskrcnn.load)
-    if not isinstance(found, maskrcnn.MaskRCNN):
-        raise UserError(f"{path} holds a {type(found).__name__}; expected a maskrcnn.MaskRCNN")
-    return found

@@ -114,7 +114,7 @@ def networks(path: Path, ratios: Ratios = ()) -> str:
     for file in sorted(ROOT.glob(str(path.relative_to(ROOT)))):
         found, recipe = read(file.parent), yaml.safe_load((file.parent / "recipe.yaml").read_text(encoding="utf-8"))
         heads, table = found.problem.heads, found.table
-        start = "ImageNet" if recipe["model"]["backbone_weights"] else "nothing"
+        start = "ImageNet" if recipe["model"].get("backbone_weights") else "nothing"
         dense = table.query("stage == 'dense'").iloc[0]
         step = dense["train_seconds"] / recipe["training"]["steps"]
         for name, row in (("dense", dense), ("pruned", table.query("stage == 'removed'").iloc[0])):

@@ -1,8 +1,11 @@
-"""Pictures with instance masks: sources, augmentation and the training pipeline."""
+"""Pictures with instance masks: sources, augmentation and the training pipeline.
 
-from .batching.augment import Augmentation
-from .batching.batch import whole_masks
-from .batching.pipeline import batches
+What needs TensorFlow is imported when it is first used: reading annotations does not.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .dataset import DataError, Dataset, DataWarning, Entry, Sample
 from .formats.coco import load_coco
 from .formats.coco_results import coco_results, write_coco_results
@@ -20,6 +23,12 @@ from .resize import resized_size
 from .synthetic.shapes_dataset import shapes
 from .synthetic.shapes_hard import Difficulty
 
+if TYPE_CHECKING:
+    from .batching.augment import Augmentation
+    from .batching.batch import whole_masks
+    from .batching.pipeline import batches
+
+_PLACES = {"Augmentation": "augment", "batches": "pipeline", "whole_masks": "batch"}
 __all__ = [
     "Augmentation",
     "DataError",
@@ -47,3 +56,11 @@ __all__ = [
     "whole_masks",
     "write_coco_results",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.batching.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found

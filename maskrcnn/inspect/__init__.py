@@ -3,6 +3,7 @@
 from maskrcnn.inspect.activation_maps import Activation, activations, telling_layers
 from maskrcnn.inspect.confusion import Confusion, confusion
 from maskrcnn.inspect.data_panels import data_panels
+from maskrcnn.inspect.data_set_views import PrecisionRecall, Survey, precision_recall, survey, worst_pictures
 from maskrcnn.inspect.differences import (
     Difference,
     activation_differences,
@@ -13,7 +14,6 @@ from maskrcnn.inspect.figures.object_figures import colour_splash
 from maskrcnn.inspect.inspection_page import Inspection, look_into, write_page
 from maskrcnn.inspect.panels import Panel, activation_panels, drawn_panels, stage_panels, weight_panels
 from maskrcnn.inspect.picture_stages import Stages, Truth, trace
-from maskrcnn.inspect.survey import PrecisionRecall, Survey, precision_recall, survey, worst_pictures
 from maskrcnn.inspect.weight_shares import LayerWeights, layer_weights
 
 __all__ = [

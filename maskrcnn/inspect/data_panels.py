@@ -12,9 +12,9 @@ from maskrcnn.evaluation.evaluator import Evaluation
 from maskrcnn.evaluation.measures import MEASURES
 from maskrcnn.evaluation.probe import image_probes
 from maskrcnn.inspect.confusion import confusion
+from maskrcnn.inspect.data_set_views import BY_TASK, Survey, precision_recall, survey, worst_pictures
 from maskrcnn.inspect.figures import data_set_figures, worst_figures
 from maskrcnn.inspect.panels import Panel
-from maskrcnn.inspect.survey import BY_TASK, Survey, precision_recall, survey, worst_pictures
 
 _TASKS = {
     "proposal": "the proposals",

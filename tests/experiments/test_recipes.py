@@ -79,7 +79,7 @@ def at_hand(data, monkeypatch, tmp_path):
 def recipe(name, data, **changes):
     """The recipe; what a user fills in is filled in."""
     flags = [changes] if changes else []
-    if name == "own_data":
+    if name in ("own_data", "retrain"):
         filled = {"train": [str(data / "balloon" / "train")], "test": [str(data / "balloon" / "val")], "kind": ["via"]}
         flags = [{"name": ["mine"], "data": filled}, *flags]
     return read_recipe(name, flags)

@@ -76,7 +76,9 @@ def test_every_topology_computes_what_the_masked_one_does(nets):
         assert small.count_params() == pruning.cost(model, shapes, plan=plan).effective.params
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "momentum")) for name in OPTIMIZERS]
+)
 def test_ten_steps_are_those_of_the_masked_model(nets, name):
     for build in topologies(nets):
         model, x, y = compiled(nets, build, pruning.masked(OPTIMIZERS[name]()))

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from maskrcnn.inspect.confusion import Confusion
+from maskrcnn.inspect.data_set_views import PrecisionRecall
 from maskrcnn.inspect.figures import canvas
-from maskrcnn.inspect.survey import PrecisionRecall
 
 _DASHES = ((0.5, "-"), (0.75, (0, (4, 1.5))))
 

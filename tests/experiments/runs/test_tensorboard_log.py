@@ -41,6 +41,7 @@ def test_what_tensorboard_is_given(tmp_path, tiny):
     assert [event.step for event in found.Tensors("training/loss")] == [5]
 
 
+@pytest.mark.slow
 def test_speed_is_measured_on_the_network_itself(tiny):
     seed_model = SeedModel(open_problem(tiny()), 0, Meter(), Stopwatch())
     before = [np.array(weight) for weight in seed_model.model.weights]

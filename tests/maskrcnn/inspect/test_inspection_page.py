@@ -24,6 +24,7 @@ def pages(model, sample, tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 def test_every_stage_is_there_and_nothing_comes_from_elsewhere(pages):
     text = pages["one"].read_text(encoding="utf-8")
     for stage, title in TITLES.items():
@@ -33,6 +34,7 @@ def test_every_stage_is_there_and_nothing_comes_from_elsewhere(pages):
     assert "dense &amp; sound" in text
 
 
+@pytest.mark.slow
 def test_every_figure_is_a_picture_with_a_text(pages):
     for path in pages.values():
         text = path.read_text(encoding="utf-8")
@@ -47,6 +49,7 @@ def test_every_figure_is_a_picture_with_a_text(pages):
         assert written < 10e6
 
 
+@pytest.mark.slow
 def test_two_models_have_figures_of_what_changed(pages):
     text = pages["two"].read_text(encoding="utf-8")
     assert text.count("What changed") == 6
@@ -55,6 +58,7 @@ def test_two_models_have_figures_of_what_changed(pages):
     assert "What changed" not in pages["one"].read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_without_truth_the_panels_say_so(pages):
     text = pages["unknown"].read_text(encoding="utf-8")
     assert text.count('<p class="unknown">') >= 4

@@ -41,6 +41,7 @@ def test_accumulated_batches_make_one_step_of_their_mean_gradient(tiny, pictures
         np.testing.assert_allclose(weight.numpy() - old, expected, rtol=2e-3, atol=2e-6, err_msg=weight.path)
 
 
+@pytest.mark.slow
 def test_fit_accumulates_and_goes_on_to_the_next_order_of_pictures(tiny, pictures):
     model = compiled(tiny(), keras.optimizers.SGD(0.01, gradient_accumulation_steps=2))
     seen = []
@@ -60,6 +61,7 @@ def test_several_steps_an_execution_are_the_same_steps(tiny, pictures):
         np.testing.assert_allclose(runs[1][name], values, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "tolerance"), [("mixed_float16", 0.02), ("mixed_bfloat16", 0.1)])
 def test_mixed_precision_trains_near_float32(tiny, pictures, policy, tolerance):
     plain = compiled(tiny(), keras.optimizers.SGD(1e-3))

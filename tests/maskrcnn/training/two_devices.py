@@ -6,11 +6,14 @@ A program of its own: logical devices are made before TensorFlow begins.
 import json
 import sys
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from conftest import TINY
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from conftest import TINY  # noqa: E402
 
 import maskrcnn
 import pruning

@@ -87,9 +87,6 @@ def test_every_output_agrees_with_matterports_numerics(nets):
     assert nets.difference(small.network(inputs), masked.network(inputs)) < TOLERANCE
     assert {"box_fc1_norm", "mask_conv1_norm"} <= {layer.name for part in ("box_head", "mask_head")
                                                    for layer in small.network.get_layer(part).layers}  # fmt: skip
-    picture = np.random.default_rng(1).integers(0, 256, (50, 40, 3), dtype=np.uint8)
-    for one, other in zip(*(m.detect(picture, score_threshold=0.0).boxes[:5] for m in (masked, small)), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-2)
 
 
 def test_a_smaller_model_is_no_torchvision_file(nets, tmp_path):

@@ -11,12 +11,12 @@ from maskrcnn import MaskRCNNConfig
 
 
 def test_numerics_are_spelt_out_and_what_is_given_wins():
-    settings = ModelSettings.model_validate({"numerics": "matterport", "backbone": "resnet50", "max_size": 512})
+    settings = ModelSettings.model_validate({"numerics": "matterport", "backbone": "resnet50", "max_size": 1280})
     assert (settings.conv_bias, settings.anchor_ratios, settings.roi_corners) == (True, (2.0, 1.0, 0.5), True)
-    assert (settings.backbone, settings.max_size, settings.min_size) == ("resnet50", 512, 800)
+    assert (settings.backbone, settings.max_size, settings.min_size) == ("resnet50", 1280, 800)
     assert ModelSettings.model_validate(settings.model_dump()) == settings
     fields = settings.model_dump(exclude={"numerics", "start", "start_classes"})
-    wanted = MaskRCNNConfig.matterport(("cat",), backbone="resnet50", max_size=512)
+    wanted = MaskRCNNConfig.matterport(("cat",), backbone="resnet50", max_size=1280)
     assert MaskRCNNConfig(class_names=("cat",), **fields) == wanted
     assert "numerics" not in ModelSettings().changed()
 

@@ -19,9 +19,10 @@ class MaskTargets(BoxLayer):
     """The true masks of the positive regions of ProposalTargets, seen through these regions. No weights.
 
     Called on [targets, masks, image]: what ProposalTargets returns, masks (B, G, H, W) of 0 and 1, and pictures
-    (B, H, W, 3) or their sizes without padding (B, 2). Returns a dict of a picture's first P = most slots, where its
-    positives are: rois (B, P, 4), for ROIAlign; labels (B P,) int32; masks (B P, size, size) float32; weights (B P,)
-    float32, 0 for a slot without a positive.
+    (B, H, W, 3) or their sizes without padding (B, 2); or on [targets, masks, mask_windows, image], with the masks of
+    `maskrcnn.data.batches`, which are kept within their windows: (B, L) uint8 and (B, G, 4) int32. Returns a dict of a
+    picture's first P = most slots, where its positives are: rois (B, P, 4), for ROIAlign; labels (B P,) int32; masks
+    (B P, size, size) float32; weights (B P,) float32, 0 for a slot without a positive.
 
     ```python
     proposals, boxes, labels = keras.Input((50, 4)), keras.Input((None, 4)), keras.Input((None,), dtype="int32")
@@ -43,7 +44,7 @@ class MaskTargets(BoxLayer):
         self.size, self.most = size, most
 
     def call(self, inputs):
-        targets, masks, picture = inputs
+        targets, masks, *windows, picture = inputs
         rois, labels, matched, positive = (
             targets[name][:, : self.most] for name in ("rois", "labels", "matched", "is_positive")
         )
@@ -51,12 +52,13 @@ class MaskTargets(BoxLayer):
         config = SimpleNamespace(
             mask_target_sampling_ratio=2, mask_target_binary=True, roi_aligned=True, roi_corners=False, square_fit=False
         )
-        shape = tf.shape(masks)
+        sizes = picture_sizes(picture)
+        sides = tf.shape(masks)[2:] if masks.shape.rank == 4 else tf.cast(tf.reduce_max(sizes, axis=0), tf.int32)
         batch = {
-            "image": tf.zeros(tf.stack([shape[0], shape[2], shape[3], 1])),  # of which only the size is looked at
-            "image_size": picture_sizes(picture),
+            "image": tf.zeros(tf.concat([[1], sides, [1]], axis=0)),  # of which only the sides are looked at
+            "image_size": sizes,
             "masks": tf.cast(masks, tf.uint8),
-        }
+        } | dict(zip(["mask_windows"], windows, strict=False))
         found = mask_targets(
             batch, tf.reshape(rois, (-1, 4)), pictures, tf.reshape(matched, (-1,)), self.size, config
         )

@@ -115,7 +115,10 @@ def test_losses(case, rpn, heads):
     found = layers.RegionLoss()([heads[0](targets["rois"]), targets])
     same(found["class"], expected["mrcnn_class_loss"])
     same(found["bbox"], expected["mrcnn_bbox_loss"])
-    masks = layers.MaskTargets(most=4)([targets, whole_masks(batch), batch["image_size"]])
+    cut = [batch["masks"], batch["mask_windows"]]
+    masks = layers.MaskTargets(most=4)([targets, *cut, batch["image_size"]])
+    whole = layers.MaskTargets(most=4)([targets, whole_masks(batch), batch["image_size"]])
+    np.testing.assert_array_equal(masks["masks"], whole["masks"])
     assert masks["weights"].numpy().sum() > 0
     value = layers.MaskLoss()([heads[1](masks["rois"]), masks])
     np.testing.assert_allclose(value, expected["mrcnn_mask_loss"], rtol=1e-5)  # summed in another order

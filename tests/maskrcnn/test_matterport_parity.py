@@ -135,6 +135,17 @@ def test_detections_and_masks_of_the_network_agree(forward, ref):
     np.testing.assert_allclose(tf.sigmoid(logits), ref["mrcnn_mask"][:masked], atol=1e-3)
 
 
+@pytest.mark.slow
+def test_fixed_shapes_give_the_same(model, forward, ref):
+    pixels = (ref["molded"] + maskrcnn.config.MATTERPORT_MEAN) / 255
+    inputs = {"image": tf.cast(pixels[None], tf.float32), "image_size": forward.image_size}
+    found = model(inputs, static_shapes=True)
+    wanted = ref["mrcnn_detection"][: int(found["count"][0])]
+    assert (wanted[:, 5] > 0).all() and not ref["mrcnn_detection"][len(wanted) :].any()
+    np.testing.assert_array_equal(found["labels"][0, : len(wanted)], wanted[:, 4])
+    np.testing.assert_allclose(normalised(found["boxes"][0, : len(wanted)]), wanted[:, :4], atol=1e-3)
+
+
 def test_detect_agrees_to_2_px(model, ref):
     found = model.detect(ref["image"])
     np.testing.assert_array_equal(found.labels, ref["det_class_ids"])

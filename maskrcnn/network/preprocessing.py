@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from maskrcnn.data.placement import pad_pixels, resize_pixels
+from maskrcnn.data.batching.pixels import pad_pixels, resize_pixels
 
 
 def fit(image, size, config):

@@ -34,7 +34,8 @@ import tensorflow as tf
 
 from ..cut_masks import CutMasks
 from ..dataset import Sample
-from ..placement import pad_pixels, place
+from ..placement import place
+from .pixels import pad_pixels
 
 SHAPES = {
     "image": (None, None, 3),

@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from ..dataset import DataError, Dataset, DataWarning, surplus_text
-from ..placement import resize_pixels
 from .augment import Augmentation, Colour, draw, geometry, preset
 from .batch import SHAPES, Example, example, padded
+from .pixels import resize_pixels
 
 _READY_BATCHES = 2
 

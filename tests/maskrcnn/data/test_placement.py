@@ -6,7 +6,8 @@ import tensorflow as tf
 
 import maskrcnn
 from maskrcnn.data.batching.batch import whole_masks
-from maskrcnn.data.placement import Placement, pad_pixels, place, resize_pixels
+from maskrcnn.data.batching.pixels import pad_pixels, resize_pixels
+from maskrcnn.data.placement import Placement, place
 
 SQUARE = SimpleNamespace(
     min_size=48, max_size=128, size_divisor=64, max_instances=9, square_fit=True, box_last_pixel=True

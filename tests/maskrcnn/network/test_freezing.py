@@ -34,6 +34,7 @@ def test_exactly_what_is_named_trains(tiny, pictures, train):
     assert len(model.optimizer._trainable_variables) == len(model.trainable_variables)
 
 
+@pytest.mark.slow
 def test_one_call_after_another_compiles_where_it_must(tiny, pictures):
     model = tiny(frozen_stages=1)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
@@ -63,6 +64,7 @@ def test_layers_are_as_they_were_after_an_error(tiny, pictures):
         model.fit(pictures, train="head")
 
 
+@pytest.mark.slow
 def test_any_backbone_has_stages_also_pruned_and_read_again(tiny, pictures, tmp_path):
     model = tiny(backbone="mobilenet", backbone_alpha=0.25)
     graph = pruning.ChannelGraph(model)

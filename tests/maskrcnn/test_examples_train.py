@@ -56,6 +56,7 @@ def test_the_readmes_example():
     ))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_default_config():
     code = "model = MaskRCNN(MaskRCNNConfig(few.class_names, **SMALL))\n"
     code += "model.compile(keras.optimizers.SGD(0.005, momentum=0.9))\n"

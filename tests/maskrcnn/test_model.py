@@ -70,6 +70,7 @@ class InterruptAt(keras.callbacks.Callback):
             raise Interrupted
 
 
+@pytest.mark.slow
 def test_backup_and_restore_resumes_exactly(tiny, pictures, tmp_path):
     def fresh():
         model = tiny()
@@ -103,7 +104,7 @@ def test_loss_weights_are_variables_of_the_compiled_step(tiny, pictures):
     assert before["loss"] != after["loss"]
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_mixed_precision_trains_and_detects(tiny, pictures, policy):
     keras.mixed_precision.set_global_policy(policy)
     try:

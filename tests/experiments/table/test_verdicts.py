@@ -77,6 +77,7 @@ def test_holm_by_hand():
     assert found[0] == pytest.approx(0.02) and math.isnan(found[1]) and found[2] == pytest.approx(0.02)
 
 
+@pytest.mark.slow
 def test_holm_is_between_no_correction_and_bonferronis():
     random = np.random.default_rng(1)
     for _ in range(20):

@@ -7,6 +7,7 @@ from maskrcnn import Detections, inspect
 from maskrcnn.inspect.differences import objects_found, paired_detections
 
 
+@pytest.mark.slow
 def test_a_model_beside_itself_differs_in_nothing(model, sample, stages):
     activations = inspect.activations(model, sample.image)
     weights = inspect.layer_weights(model)

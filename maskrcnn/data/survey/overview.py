@@ -25,7 +25,6 @@ class Overview:
         amounts: (P,) int, objects of each picture, without crowds.
         boxes: (N, 4) float, xyxy px, of every object but crowds, picture by picture.
         labels: (N,) int from 1; pictures: (N,) int, the place of each object's picture.
-        areas: (N,) float, px of each mask.
         crowds: how many annotations cover a group.
         prints: (P,) a hash of each picture's pixels.
         class_names: of the labels.
@@ -38,7 +37,6 @@ class Overview:
     boxes: np.ndarray
     labels: np.ndarray
     pictures: np.ndarray
-    areas: np.ndarray
     crowds: int
     prints: tuple[bytes, ...]
     class_names: tuple[str, ...]
@@ -91,14 +89,13 @@ def overview(
     Returns:
         The `Overview`.
     """
-    names, sizes, boxes, labels, areas, amounts, prints, crowds = [], [], [], [], [], [], [], 0
+    names, sizes, boxes, labels, amounts, prints, crowds = [], [], [], [], [], [], 0
     for sample in samples:
         one = ~np.asarray(sample.crowd, bool)
         names.append(sample.name)
         sizes.append(sample.image.shape[:2])
         boxes.append(np.asarray(sample.boxes, np.float64)[one])
         labels.append(np.asarray(sample.labels)[one])
-        areas.append(np.asarray(sample.areas, np.float64)[one])
         amounts.append(int(one.sum()))
         crowds += int((~one).sum())
         pixels = np.ascontiguousarray(sample.image)
@@ -111,7 +108,6 @@ def overview(
         np.concatenate([np.zeros((0, 4)), *boxes]),
         np.concatenate([np.zeros(0, int), *labels]),
         np.repeat(np.arange(len(names)), counts),
-        np.concatenate([np.zeros(0), *areas]),
         crowds,
         tuple(prints),
         tuple(class_names),

@@ -14,7 +14,7 @@ def found(boxes, size=(600, 800), pictures=None):
     count = int(pictures.max(initial=0)) + 1
     return Overview(
         tuple(map(str, range(count))), np.array([size] * count), np.bincount(pictures, minlength=count), boxes,
-        np.ones(len(boxes), int), pictures, np.ones(len(boxes)), 0, (b"",) * count, ("dot",), {},
+        np.ones(len(boxes), int), pictures, 0, (b"",) * count, ("dot",), {},
     )  # fmt: skip
 
 

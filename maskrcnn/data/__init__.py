@@ -10,15 +10,15 @@ from .dataset import DataError, Dataset, DataWarning, Entry, Sample
 from .formats.coco import load_coco
 from .formats.coco_results import coco_results, write_coco_results
 from .formats.cvat import load_cvat
-from .formats.image_file import ENDINGS as PICTURE_ENDINGS
-from .formats.image_file import picture_paths, read_picture
 from .formats.labelme import load_labelme
 from .formats.mask_folder import load_masks
-from .formats.picture_source import PictureBytes
 from .formats.via import load_via
 from .in_memory import from_arrays
 from .layouts import annotations_in
 from .loading import load
+from .picture_files.image_file import ENDINGS as PICTURE_ENDINGS
+from .picture_files.image_file import picture_paths, read_picture
+from .picture_files.picture_source import PictureBytes
 from .resize import resized_size
 from .synthetic.shapes_dataset import shapes
 from .synthetic.shapes_hard import Difficulty

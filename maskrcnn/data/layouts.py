@@ -12,8 +12,8 @@ from typing import Any, Literal
 from xml.etree import ElementTree
 
 from .dataset import DataError
-from .formats.image_file import is_junk
 from .formats.json_values import read_json
+from .picture_files.image_file import is_junk
 
 Kind = Literal["coco", "via", "labelme", "masks", "cvat"]
 KINDS: tuple[Kind, ...] = ("coco", "via", "labelme", "masks", "cvat")

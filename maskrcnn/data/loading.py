@@ -8,11 +8,11 @@ from pathlib import Path
 from .dataset import DataError, Dataset
 from .formats.coco import load_coco
 from .formats.cvat import load_cvat
-from .formats.image_file import Exif
 from .formats.labelme import load_labelme
 from .formats.mask_folder import load_masks
 from .formats.via import load_via
 from .layouts import WHOLE, Annotations, Kind, annotations_in
+from .picture_files.image_file import Exif
 
 
 def load(

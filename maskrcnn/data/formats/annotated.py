@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..dataset import DataError, Dataset, Entry, Sample
-from .image_file import ImageFile, read_image
+from ..picture_files.image_file import ImageFile, read_image
 from .regions import Box, Region, share_inside
 from .run_lengths import cut_masks
 

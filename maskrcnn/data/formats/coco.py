@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..dataset import DataError, Dataset
+from ..picture_files.image_file import Exif, inspect_picture, locate
+from ..picture_files.picture_places import picture_folder
 from .annotated import Checks, Picture, picture_dataset
 from .coco_categories import Categories
-from .image_file import Exif, inspect_picture, locate
 from .json_values import flag, identifier, number, numbers, pixels, read_json, shown, text
-from .picture_places import picture_folder
 from .regions import Box, Part, Region, make_region, polygons
 from .run_lengths import checked_runs
 

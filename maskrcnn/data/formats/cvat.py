@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..dataset import DataError, Dataset
+from ..picture_files.image_file import Exif, inspect_picture, locate
+from ..picture_files.picture_places import picture_folder
 from .annotated import Checks, Picture, labelled, picture_dataset
-from .image_file import Exif, inspect_picture, locate
 from .json_values import identifier, number, pixels, text
-from .picture_places import picture_folder
 from .regions import Part, Region, ellipse, is_closed, make_region, polygons, rectangle
 from .run_lengths import from_bitmap
 

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from ..dataset import DataError, Dataset
+from ..picture_files.image_file import Exif, Source, inspect_picture, is_junk, locate
+from ..picture_files.picture_source import EmbeddedImage
 from .annotated import Checks, Picture, check_turn, labelled, picture_dataset
-from .image_file import Exif, Source, inspect_picture, is_junk, locate
 from .json_values import mapping, numbers, pixels, read_json, sequence, text
-from .picture_source import EmbeddedImage
 from .regions import BAD_PART, Part, Region, ellipse, extent, is_closed, make_region, polygons, rectangle
 from .run_lengths import RunLengths, from_bitmap
 

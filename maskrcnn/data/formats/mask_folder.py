@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..dataset import DataError, Dataset
+from ..picture_files.image_file import Exif, inspect_picture, picture_paths, read_values
 from .annotated import Checks, Picture, picture_dataset, positions
-from .image_file import Exif, inspect_picture, picture_paths, read_values
 from .regions import Region, make_region
 from .run_lengths import from_bitmap
 

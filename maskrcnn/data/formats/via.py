@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..dataset import DataError, Dataset
+from ..picture_files.image_file import Exif, inspect_picture, is_junk, locate
 from .annotated import Checks, Picture, check_turn, labelled, picture_dataset
-from .image_file import Exif, inspect_picture, is_junk, locate
 from .json_values import flag, mapping, number, numbers, read_json, sequence, shown, text
 from .regions import Part, ellipse, extent, is_closed, make_region, polygons, rectangle
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..dataset import DataError
-from .json_values import read_json
+from ..formats.json_values import read_json
 
 _SENT_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # Pillow's others may start programs: EPS does
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from maskrcnn.data import DataError, read_picture
-from maskrcnn.data.formats.image_file import inspect_picture, is_junk, locate, picture_paths, read_image
+from maskrcnn.data.picture_files.image_file import inspect_picture, is_junk, locate, picture_paths, read_image
 
 RAMP = np.arange(40 * 60).reshape(40, 60)
 

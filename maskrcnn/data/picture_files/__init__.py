@@ -1,0 +1,1 @@
+"""Pictures as files: where they lie, and reading them, whatever their kind."""

@@ -17,7 +17,7 @@ from experiments.problem import Problem
 from experiments.settings.recipe import Recipe
 
 SHIPPED = {
-    "maskrcnn": "experiments.problems.maskrcnn:MaskRCNNProblem",
+    "maskrcnn": "experiments.problems.maskrcnn.maskrcnn_problem:MaskRCNNProblem",
     "digits": "experiments.problems.digits:Digits",
 }
 

@@ -1,22 +1,22 @@
 """Which channels go, and how they go: structured pruning for any Keras 3 Functional model."""
 
-from pruning.allocation import plan
-from pruning.arbiters import Arbiter, MeanRank, Union, WeightedSum
-from pruning.callback import PruningCallback
-from pruning.costs import Cost, cost
-from pruning.criteria import Criterion, Random, Scores
-from pruning.graph import ChannelGraph
-from pruning.loss_rise import LossRise
-from pruning.magnitude import L1, L2
-from pruning.masking import apply_masks, hold, mask, silent
-from pruning.optimizer import masked, masked_class
-from pruning.plans import Plan
-from pruning.recalibration import recalibrate
-from pruning.removal import remove
-from pruning.rules import register
-from pruning.saliency import Fisher, GateCriterion, Taylor
-from pruning.task_criterion import TaskCriterion
-from pruning.timing import Latency, latency
+from pruning.costs.model_cost import Cost, cost
+from pruning.costs.timing import Latency, latency
+from pruning.graph.channel_graph import ChannelGraph
+from pruning.layers.rules import register
+from pruning.masks.holding_optimizer import masked, masked_class
+from pruning.masks.masking import apply_masks, hold, mask, silent
+from pruning.masks.pruning_callback import PruningCallback
+from pruning.plans.allocation import plan
+from pruning.plans.pruning_plan import Plan
+from pruning.removal.recalibration import recalibrate
+from pruning.removal.smaller_model import remove
+from pruning.scores.arbiters import Arbiter, MeanRank, Union, WeightedSum
+from pruning.scores.criteria import Criterion, Random, Scores
+from pruning.scores.loss_rise import LossRise
+from pruning.scores.magnitude import L1, L2
+from pruning.scores.saliency import Fisher, GateCriterion, Taylor
+from pruning.scores.task_criterion import TaskCriterion
 
 __all__ = [
     "L1",

@@ -10,15 +10,16 @@ from typing import Any
 
 from experiments.errors import UserError
 
+_DETECTOR = "experiments.problems.maskrcnn"
 # Word -> module with main(arguments), and what it does.
 COMMANDS = {
     "sweep": ("experiments.commands.sweep_command", "train, prune, fine-tune, remove and measure each task"),
     "train": ("experiments.commands.train_command", "train the dense model of a recipe"),
     "evaluate": ("experiments.commands.evaluate_command", "measure each task of a saved model"),
-    "detect": ("experiments.problems.maskrcnn_detect", "find objects in pictures, draw them and write them as JSON"),
-    "data": ("experiments.problems.maskrcnn_survey", "see what annotated pictures hold, and what suits them"),
-    "serve": ("experiments.problems.maskrcnn_serve", "serve models over HTTP, with a page to see them side by side"),
-    "inspect": ("experiments.problems.maskrcnn_inspect", "every stage of one picture in a model, or in two, as a page"),
+    "detect": (f"{_DETECTOR}.maskrcnn_detect", "find objects in pictures, draw them and write them as JSON"),
+    "data": (f"{_DETECTOR}.maskrcnn_survey", "see what annotated pictures hold, and what suits them"),
+    "serve": (f"{_DETECTOR}.maskrcnn_serve", "serve models over HTTP, with a page to see them side by side"),
+    "inspect": (f"{_DETECTOR}.maskrcnn_inspect", "every stage of one picture in a model, or in two, as a page"),
     "table": ("experiments.commands.table_command", "make a sweep's table anew from its runs"),
     "compare": ("experiments.commands.compare_command", "what may be said about two criteria, or two sweeps"),
     "plot": ("experiments.commands.plot_command", "draw the plots of a sweep"),

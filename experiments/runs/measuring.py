@@ -13,7 +13,7 @@ import pruning
 from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Meter
-from pruning.costs import counted, without
+from pruning.costs.model_cost import counted, without
 
 
 class Measuring:

@@ -1,0 +1,1 @@
+"""Mask R-CNN as a problem, and the commands of a detector."""

@@ -1,0 +1,1 @@
+"""Silencing channels, and holding them silent while a model trains."""

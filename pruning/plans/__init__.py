@@ -1,0 +1,1 @@
+"""Where a budget goes: plans, allocation and budgets."""

@@ -1,0 +1,109 @@
+"""Channels that compete with one another: which go for a given fraction of their filters."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pruning.graph.groups import Group
+from pruning.scores.criteria import Scores
+
+
+class Pool:
+    """Some groups, their channels in the order in which they go: lowest score first, ties by position.
+
+    Args:
+        groups: at least one.
+        scores: of the same graph.
+        round_to, min_channels: as for `pruning.plan`.
+        already: group -> bool (size,), channels that are gone; they go first.
+        ceilings: part -> largest fraction of the part's filters in this pool that may go.
+
+    Raises:
+        ValueError: scores that are missing or NaN.
+    """
+
+    def __init__(
+        self,
+        groups: list[Group],
+        scores: Scores,
+        round_to: int,
+        min_channels: int,
+        already: Mapping[str, np.ndarray],
+        ceilings: Mapping[str, float],
+    ) -> None:
+        self.groups = groups
+        self._round_to, self._floor = round_to, min_channels
+        self._ceilings = ceilings
+        self._already = [int(already[g.name].sum()) if g.name in already else 0 for g in groups]
+        self._orders, ranks, costs, owners, places = [], [], [], [], []
+        for number, group in enumerate(groups):
+            values = _values(scores, group, already)
+            order = np.argsort(values, kind="stable")
+            self._orders.append(order)
+            free = order[: max(group.size - min_channels, 0)]
+            ranks.append(values[free])
+            costs.append(group.filters[free])
+            owners.append(np.full(len(free), number))
+            places.append(free)
+        rank, cost, owner = np.concatenate(ranks), np.concatenate(costs), np.concatenate(owners)
+        order = np.lexsort((np.concatenate(places), owner, rank))
+        order = order[self._allowed(cost[order], owner[order])]
+        self._owner = owner[order]
+        self._spent = np.concatenate([[0], np.cumsum(cost[order])])
+        self._total = sum(int(group.filters.sum()) for group in groups)
+
+    def _allowed(self, cost: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Bool, in order: False from where a part has reached its ceiling."""
+        allowed = np.ones(len(cost), dtype=bool)
+        for part, ceiling in self._ceilings.items():
+            mine = [number for number, group in enumerate(self.groups) if group.part == part]
+            inside = np.isin(owner, mine)
+            most = ceiling * sum(int(self.groups[number].filters.sum()) for number in mine)
+            allowed[inside] = np.cumsum(cost[inside]) <= most + 1e-9
+        return allowed
+
+    def cut(self, fraction: float) -> dict[str, np.ndarray]:
+        """Group name -> bool (size,), what goes: the count nearest to `fraction` of the pool's filters."""
+        count = int(np.argmin(np.abs(self._spent - fraction * self._total)))
+        taken = np.bincount(self._owner[:count], minlength=len(self.groups))
+        gone = {}
+        for group, order, before, most in zip(
+            self.groups, self._orders, self._already, taken.tolist(), strict=True
+        ):
+            kept = rounded(
+                group.size - max(most, before),
+                group.size - before,
+                group.size,
+                self._round_to,
+                self._floor,
+                up=group.part in self._ceilings,
+            )
+            gone[group.name] = np.zeros(group.size, dtype=bool)
+            gone[group.name][order[: group.size - kept]] = True
+        return gone
+
+
+def _values(scores: Scores, group: Group, already: Mapping[str, np.ndarray]) -> np.ndarray:
+    if group.name not in scores.values or len(scores[group.name]) != group.size:
+        raise ValueError(f"the scores have no {group.size} values for group {group.name!r}: score this graph")
+    values = np.array(scores[group.name], dtype=np.float64)
+    if np.isnan(values).any():
+        raise ValueError(
+            f"{scores.criterion} says nothing (NaN) about a channel of {group.name!r}; exclude the group"
+        )
+    if group.name in already:
+        values[already[group.name]] = -np.inf
+    return values
+
+
+def rounded(kept: int, most: int, size: int, round_to: int, floor: int, up: bool = False) -> int:
+    """`kept` rounded to the nearest multiple of round_to, or to the whole group; at most `most`.
+
+    Args:
+        up: never to fewer than `kept`, where there is such a number.
+    """
+    below = kept // round_to * round_to
+    allowed = [n for n in (below, below + round_to, size) if max(floor, 1) <= n <= most]
+    if up:
+        allowed = [n for n in allowed if n >= kept]
+    return min(allowed, key=lambda n: (abs(n - kept), -n)) if allowed else kept

@@ -1,0 +1,1 @@
+"""The smaller model: rebuilt, compiled as it was, its norms recalibrated."""

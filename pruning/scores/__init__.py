@@ -1,0 +1,1 @@
+"""How much each channel is worth: magnitude, gates, loss rise, and arbiters between tasks."""

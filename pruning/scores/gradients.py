@@ -1,0 +1,175 @@
+"""Gate gradients: the one small module through which losses of a model, and gradients of them, are computed.
+
+A gate multiplies one channel where a layer reads it. A reader is linear in its input and in its kernel, so the
+derivative of a loss by the gate, which is the sum of A * dL/dA over all positions, levels and regions where
+channel c is read, equals the sum of W * dL/dW over the kernel's slice for c, all calls of a shared layer
+together. Gradients by the readers' kernels are therefore all that is needed; the model's graph is not touched.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from pruning.graph.channel_graph import ChannelGraph
+from pruning.graph.groups import Group, Part
+from pruning.progress import with_bar
+
+TaskLosses = Callable[[Any], Any]
+
+
+class Gates:
+    """Gate gradients of a graph's prunable channels, sample by sample, for every task.
+
+    One gate stands for a channel at all its readers: what it gives is the sum over them. A layer that only
+    carries channels (depthwise, grouped convolution, batch norm) and a skip have none.
+
+    Args:
+        graph: of the model that `task_losses` calls.
+        task_losses: batch -> {task: scalar}, or one scalar (the task "loss"); differentiable, and with batch
+            norm in inference mode: in training mode the gradient of a sample's gate would pass through the
+            batch's statistics. Under mixed_float16 small gradients would fall to zero: use float32 or bfloat16.
+    """
+
+    def __init__(self, graph: ChannelGraph, task_losses: TaskLosses) -> None:
+        self.graph = graph
+        self._groups = [(group.name, group.size, _read_parts(group)) for group in graph.prunable]
+        read = {_key(part): part.slice for _, _, parts in self._groups for part in parts}
+        self._keys = list(read)
+        self._run = compiled(task_losses, [(piece.variable, piece.axis) for piece in read.values()])
+
+    def __call__(self, batches: Iterable, progress: bool = False) -> dict[str, dict[str, np.ndarray]]:
+        """Gradients on every sample of some batches.
+
+        Args:
+            batches: nests of arrays with a common first axis; they are split along it.
+            progress: show a bar if it lasts more than a few seconds.
+
+        Returns:
+            task -> group -> float32 (N, size), N samples in order; NaN in the columns of channels that the
+            task does not reach.
+
+        Raises:
+            ValueError: no batches; a loss or a gradient that is not finite; other tasks than before.
+        """
+        rows: dict[str, list[dict[str, np.ndarray]]] = {}
+        for number, sample in enumerate(with_bar(samples(batches), "gradients, sample by sample", show=progress)):
+            losses, sums = self._run(sample)
+            if rows and set(rows) != set(losses):
+                raise ValueError(f"sample {number}: task_losses gives {', '.join(losses)}, before {', '.join(rows)}")
+            for task, loss in losses.items():
+                _finite(float(loss), f"the loss of task {task!r} on sample {number}")
+                rows.setdefault(task, []).append(self._by_group(sums[task], f"task {task!r} on sample {number}"))
+        if not rows:
+            raise ValueError("there are no batches to score with (a generator is used up after one pass: give a list)")
+        return {
+            task: {name: _stacked([row[name] for row in found]) for name, _, _ in self._groups}
+            for task, found in rows.items()
+        }
+
+    def _by_group(self, sums: list, where: str) -> dict[str, np.ndarray]:
+        """Group -> float32 (size,): a sample's sums over kernel slices, added up over the readers."""
+        along = {}
+        for key, values in zip(self._keys, sums, strict=True):
+            if values is not None:
+                along[key] = np.asarray(values)
+                _finite(along[key], f"a gradient of {where}")
+        found = {}
+        for name, size, parts in self._groups:
+            total, reached = np.zeros(size), np.zeros(size, dtype=bool)
+            for part in parts:
+                if _key(part) in along:
+                    total += np.bincount(part.units, along[_key(part)][part.positions], minlength=size)
+                    reached[part.units] = True
+            found[name] = np.where(reached, total, np.nan).astype(np.float32)
+        return found
+
+
+def compiled(task_losses: TaskLosses, kernels: Sequence[tuple[Any, int]] = ()) -> Callable:
+    """Compile losses, and what gate gradients are made of; all that depends on Keras's backend is here.
+
+    Args:
+        task_losses: as for `Gates`. Only variables' values may change between calls, without a new trace.
+        kernels: (Keras variable, axis) of the kernels to derive by.
+
+    Returns:
+        A function batch -> (losses, sums): task -> scalar; task -> for every kernel the sum of W * dL/dW over
+        all axes but its own, or None where the loss does not depend on the kernel.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise NotImplementedError(f"criteria from data need Keras on TensorFlow, not on {keras.backend.backend()}")
+    import tensorflow as tf
+
+    values = [variable.value for variable, _ in kernels]
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def run(batch):
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(values)  # by hand, so that frozen kernels are watched too
+            losses = {task: tf.convert_to_tensor(loss) for task, loss in _named(task_losses(batch)).items()}
+        for task, loss in losses.items():
+            if loss.shape.rank != 0:
+                raise ValueError(f"task_losses: task {task!r} has shape {loss.shape}; expected a scalar for the batch")
+        sums = {}
+        for task, loss in losses.items():
+            sums[task] = [
+                None if slope is None else tf.reduce_sum(value * slope, _others(value.shape.rank, axis))
+                for (_, axis), value, slope in zip(kernels, values, tape.gradient(loss, values), strict=True)
+            ]
+        return losses, sums
+
+    return lambda batch: run(keras.tree.map_structure(_tensor, batch))
+
+
+def samples(batches: Iterable) -> Iterator[Any]:
+    """Every batch cut into batches of one sample, first axis kept."""
+    for batch in batches:
+        for index in range(batch_size(batch)):
+            yield keras.tree.map_structure(lambda leaf, at=index: None if leaf is None else leaf[at : at + 1], batch)
+
+
+def batch_size(batch: Any) -> int:
+    """Length of the first axis that all arrays of a batch share.
+
+    Raises:
+        ValueError: they do not.
+    """
+    shapes = [tuple(leaf.shape) for leaf in keras.tree.flatten(batch) if leaf is not None]
+    if not shapes or any(shape[:1] != shapes[0][:1] or not shape for shape in shapes):
+        found = ", ".join(map(str, shapes)) or "no arrays"
+        raise ValueError(f"a batch is cut into samples along its arrays' first axis, which must agree: found {found}")
+    return int(shapes[0][0])
+
+
+def _named(losses: Any) -> dict[str, Any]:
+    return losses if isinstance(losses, dict) else {"loss": losses}
+
+
+def _tensor(leaf: Any) -> Any:
+    return None if leaf is None else keras.ops.convert_to_tensor(leaf)
+
+
+def _others(rank: int, axis: int) -> list[int]:
+    return [other for other in range(rank) if other != axis % rank]
+
+
+def _key(part: Part) -> tuple[int, int]:
+    return id(part.slice.variable), part.slice.axis
+
+
+def _read_parts(group: Group) -> list[Part]:
+    return [part for member in group.readers for part in member.parts if part.slice.kernel]
+
+
+def _finite(value: Any, what: str) -> None:
+    if not np.isfinite(value).all():
+        raise ValueError(f"{what} is not finite: {value if np.ndim(value) == 0 else 'it holds NaN or infinity'}")
+
+
+def _stacked(rows: list[np.ndarray]) -> np.ndarray:
+    """(N, size) of N rows; a channel that some samples reach has 0 on the others."""
+    found = np.stack(rows)
+    silent = np.isnan(found)
+    found[silent & ~silent.all(axis=0)] = 0
+    return found

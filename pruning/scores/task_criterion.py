@@ -1,0 +1,84 @@
+"""Criteria from data: a score per channel and task, joined by an arbiter."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pruning.costs.savings import savings
+from pruning.graph.channel_graph import ChannelGraph
+from pruning.scores.arbiters import Arbiter, WeightedSum
+from pruning.scores.criteria import Criterion, Scores
+
+ByTask = dict[str, dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class TaskCriterion(Criterion):
+    """Scores from the losses of several tasks on some data. A new one defines `measure`.
+
+    Args:
+        task_losses: batch -> {task: scalar}, or one scalar (the task "loss"); it calls the model that is scored,
+            in inference mode (no dropout, batch norm with its moving statistics).
+        batches: nests of arrays that `task_losses` takes, one after another; a list or a tf.data.Dataset, since
+            every call passes over them again.
+        arbiter: {task: Scores} -> Scores.
+        per: divide by what removing a channel alone saves of this: "macs", "params", "bytes"; None: do not.
+        input_shapes: what MACs are counted for, as for `pruning.cost`.
+        progress: show a bar if it lasts more than a few seconds.
+    """
+
+    task_losses: Callable[[Any], Any]
+    batches: Iterable = field(repr=False, compare=False)
+    arbiter: Arbiter | Callable[[Mapping[str, Scores]], Scores] = WeightedSum()
+    per: str | None = None
+    input_shapes: Any = None
+    progress: bool = True
+
+    def __call__(self, graph: ChannelGraph) -> Scores:
+        """Score every prunable group of a graph of the model as it is now; raises what the arbiter raises."""
+        return self.arbiter(self.by_task(graph))
+
+    def by_task(self, graph: ChannelGraph) -> dict[str, Scores]:
+        """The scores of each task alone, NaN on channels that it does not reach.
+
+        A task's scores sum to 1 over the channels that it reaches (their sizes do, where some are negative).
+
+        Returns:
+            task -> Scores.
+
+        Raises:
+            ValueError: as `measure`; or no task reaches any channel.
+        """
+        prices = savings(graph, self.per, self.input_shapes) if self.per else None
+        measured, samples = self.measure(graph)
+        if all(np.isnan(values).all() for groups in measured.values() for values in groups.values()):
+            raise ValueError(
+                f"no loss of task_losses ({', '.join(measured)}) depends on a weight that reads a prunable channel "
+                f"of {graph.network.name!r}: task_losses must call the very model whose graph is scored"
+            )
+        settings = {"per": self.per, "samples": samples}
+        if self.per and self.input_shapes:
+            settings["per_input_shapes"] = _plain(self.input_shapes)
+        found = {}
+        for task, values in measured.items():
+            if prices:
+                values = {name: scores / prices[name] for name, scores in values.items()}
+            total = sum(np.nansum(np.abs(scores)) for scores in values.values())
+            values = {name: scores / (total or 1.0) for name, scores in values.items()}
+            found[task] = Scores(values, type(self).__name__, graph.fingerprint, {"task": task, **settings})
+        return found
+
+    def measure(self, graph: ChannelGraph) -> tuple[ByTask, int]:
+        """What is measured, before prices and norms.
+
+        Returns:
+            task -> group -> float64 (size,), NaN where the task does not reach; and the number of samples.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define measure(graph)")
+
+
+def _plain(shapes: Any) -> Any:
+    """Shapes as JSON gives them back."""
+    return {name: list(shape) for name, shape in shapes.items()} if isinstance(shapes, Mapping) else list(shapes)

@@ -17,10 +17,12 @@ from pruning.scores.loss_rise import LossRise
 from pruning.scores.magnitude import L1, L2
 from pruning.scores.saliency import Fisher, GateCriterion, Taylor
 from pruning.scores.task_criterion import TaskCriterion
+from pruning.tasks.loss_weights import AdaptiveLosses, PhasedLosses, loss_weights
 
 __all__ = [
     "L1",
     "L2",
+    "AdaptiveLosses",
     "Arbiter",
     "ChannelGraph",
     "Cost",
@@ -30,6 +32,7 @@ __all__ = [
     "Latency",
     "LossRise",
     "MeanRank",
+    "PhasedLosses",
     "Plan",
     "PruningCallback",
     "Random",
@@ -42,6 +45,7 @@ __all__ = [
     "cost",
     "hold",
     "latency",
+    "loss_weights",
     "mask",
     "masked",
     "masked_class",

@@ -126,7 +126,8 @@ class Problem:
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Compile a model for training with an optimizer that the sweep chose."""
-        from experiments.problems.functional import check_outputs, compiled_losses
+        from experiments.problems.functional import check_outputs
+        from pruning.tasks.model_outputs import compiled_losses
 
         if self.losses is None:
             self._losses, self._loss_weights = compiled_losses(model) or (self._losses, self._loss_weights)

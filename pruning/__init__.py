@@ -18,6 +18,8 @@ from pruning.scores.magnitude import L1, L2
 from pruning.scores.saliency import Fisher, GateCriterion, Taylor
 from pruning.scores.task_criterion import TaskCriterion
 from pruning.tasks.loss_weights import AdaptiveLosses, PhasedLosses, loss_weights
+from pruning.tasks.task_measures import TaskMeasures
+from pruning.tasks.task_tracker import TaskTracker
 
 __all__ = [
     "L1",
@@ -38,6 +40,8 @@ __all__ = [
     "Random",
     "Scores",
     "TaskCriterion",
+    "TaskMeasures",
+    "TaskTracker",
     "Taylor",
     "Union",
     "WeightedSum",

@@ -97,7 +97,8 @@ class PhasedLosses(_TaskWeights):
     """Weighs the task losses by phases while a model trains.
 
     ```python
-    model.compile(pruning.masked("adam"), loss=losses, loss_weights=(weights := pruning.loss_weights(digit=1, slant=0.02)))
+    weights = pruning.loss_weights(digit=1.0, slant=0.02)
+    model.compile(pruning.masked("adam"), loss=losses, loss_weights=weights)
     model.fit(x, y, callbacks=[pruning.PhasedLosses(schedules.LossPhases.in_turn(("digit", "slant"), 100), weights)])
     ```
 

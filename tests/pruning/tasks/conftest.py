@@ -10,7 +10,7 @@ import pruning
 
 
 def two_tasks(seed=0):
-    """Numbers (N, 6): whether the first exceeds the second, and the sum of the next three; a shared layer and own ones."""
+    """Of numbers (N, 6): whether the first exceeds the second, and the sum of the next three; shared and own layers."""
     keras.utils.set_random_seed(seed)
     numbers = keras.Input((6,), name="numbers")
     shared = keras.layers.Dense(12, activation="relu", name="shared")(numbers)
@@ -34,7 +34,14 @@ LOSSES = {"order": "binary_crossentropy", "total": "mse"}
 @pytest.fixture
 def two():
     keras.backend.clear_session()
-    return types.SimpleNamespace(model=two_tasks, data=data, losses=LOSSES, compiled=compiled)
+    return TWO
+
+
+@pytest.fixture(scope="module")
+def two_again():
+    """The same, for fixtures of a module."""
+    keras.backend.clear_session()
+    return TWO
 
 
 def compiled(weights=None, seed=0, rate=0.01, metrics=None):
@@ -43,3 +50,6 @@ def compiled(weights=None, seed=0, rate=0.01, metrics=None):
     metrics = metrics or {"order": ["accuracy"], "total": ["mae"]}
     model.compile(optimizer, loss=LOSSES, loss_weights=weights, metrics=metrics)
     return model
+
+
+TWO = types.SimpleNamespace(model=two_tasks, data=data, losses=LOSSES, compiled=compiled)

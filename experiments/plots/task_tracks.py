@@ -13,6 +13,7 @@ from experiments.plots.elements.style import COLOURS, GREY, INK, MARKERS, axes_g
 COLUMNS = ("step", "epoch", "event", "kind", "name", "measure", "value", "quality", "worst")
 _TASK_COLOURS = (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[3], COLOURS[4], COLOURS[5])
 _MOST_PARTS = 6
+_LINE = 0.1  # height of a label, of the panel's
 
 
 def plot_history(path: Path | str, title: str = "Tasks while the model is pruned") -> Figure:
@@ -66,12 +67,17 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _gone(axis, table: pd.DataFrame) -> None:
     parts = table[(table["kind"] == "part") & (table["measure"] == "filters_gone")]
+    last = {}
     for name in list(parts["name"].unique())[:_MOST_PARTS]:
         rows = parts[parts["name"] == name]
         axis.step(rows["step"], rows["value"], where="post", color=GREY, linewidth=0.9)
+        last[name] = rows["value"].iloc[-1]
+    height = -1.0
+    for name, value in sorted(last.items(), key=lambda item: item[1]):
+        height = max(value, height + _LINE)  # labels stand one above the other, not one upon the other
         axis.annotate(
-            name, (rows["step"].iloc[-1], rows["value"].iloc[-1]), xytext=(4, 0), textcoords="offset points",
-            va="center", fontsize=7, color=GREY, annotation_clip=False,
+            name, (parts["step"].max(), height), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7,
+            color=GREY, annotation_clip=False,
         )  # fmt: skip
     total = table[(table["kind"] == "model") & (table["measure"] == "filters_gone")]
     axis.step(total["step"], total["value"], where="post", color=INK)
@@ -98,9 +104,10 @@ def _quality(axis, table: pd.DataFrame, looks: dict) -> None:
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     # Who is worst, from record to record, as a strip at the bottom.
     worst = rows[rows["worst"] == 1].drop_duplicates("step", keep="last")
-    ends = [*worst["step"].iloc[1:], rows["step"].max()]
-    for begin, end, task in zip(worst["step"], ends, worst["name"], strict=True):
-        axis.axvspan(begin, end, ymin=0, ymax=0.035, color=looks[task][0], linewidth=0, zorder=2)
+    steps = sorted(rows["step"].unique())
+    following = dict(zip(steps, [*steps[1:], steps[-1]], strict=True))
+    for begin, task in zip(worst["step"], worst["name"], strict=True):
+        axis.axvspan(begin, following[begin], ymin=0, ymax=0.035, color=looks[task][0], linewidth=0, zorder=2)
     if len(worst):
         axis.annotate(
             "worst", (0, 0.045), xycoords="axes fraction", xytext=(3, 0), textcoords="offset points", fontsize=7,

@@ -1,8 +1,11 @@
 """Tasks on the terminal while a model is pruned: a table that is kept up to date, or lines in a plain log."""
 
 import atexit
+import io
 import math
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
@@ -22,25 +25,28 @@ class LiveView:
 
     Args:
         console: where; the standard output if None.
+        show: False: nothing is shown, and `picture` still knows the records.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console()
+    def __init__(self, console: Console | None = None, show: bool = True) -> None:
+        self.console, self._shows = console or Console(), show
         self._live: Live | None = None
-        self._first: TaskRecord | None = None
         self._latest: TaskRecord | None = None
 
-    def begin(self, first: TaskRecord, steps: int | None) -> None:
-        """Begin with the dense model's record.
+    def begin(self, first: TaskRecord, dense: Mapping[str, Mapping[str, float]], steps: int | None) -> None:
+        """Begin with a training's first record.
 
         Args:
-            first: what later records are shown beside.
+            first: of the training.
+            dense: the dense model's measures, which later records are shown beside.
             steps: of the whole training, where it is known.
         """
         self.end()
-        self._first = self._latest = first
+        self._latest, self._dense = first, dense
         self._steps, self._step, self._drawn = steps, first.step, 0.0
         self._began, self._from = time.monotonic(), first.step
+        if not self._shows:
+            return
         if self.console.is_terminal:
             self._live = Live(self.render(), console=self.console, auto_refresh=False)
             self._live.start()
@@ -59,7 +65,7 @@ class LiveView:
         self._latest, self._step = record, record.step
         if self._live:
             self._draw()
-        else:
+        elif self._shows:
             self._line(record)
 
     def end(self) -> None:
@@ -70,6 +76,20 @@ class LiveView:
             self._live = None
             atexit.unregister(self.end)
 
+    def picture(self, path: str | Path, record: TaskRecord | None = None, width: int = 78) -> None:
+        """Save the table as an SVG picture.
+
+        Args:
+            path: of the file.
+            record: what it shows; the latest if None.
+            width: in letters.
+        """
+        if record is not None:
+            self._latest, self._step = record, record.step
+        paper = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
+        paper.print(self.render())
+        paper.save_svg(str(path), title="TaskTracker")
+
     def _draw(self) -> None:
         assert self._live is not None
         self._live.update(self.render(), refresh=True)
@@ -77,8 +97,8 @@ class LiveView:
 
     def render(self) -> Group:
         """The table and the line below it."""
-        record, first = self._latest, self._first
-        assert record is not None and first is not None
+        record = self._latest
+        assert record is not None, "begin comes first"
         table = Table(title=self._title(record), title_justify="left", title_style="bold", box=None, padding=(0, 1))
         for name, justify in (("task", "left"), ("measure", "left"), ("dense", "right"), ("now", "right")):
             table.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -90,7 +110,7 @@ class LiveView:
         for task, values in record.measured.items():
             name = record.primary.get(task, "")
             style = "bold red" if task == record.worst else ""
-            cells: list[Any] = [task, name, _number(first.measured.get(task, {}).get(name)), _number(values.get(name))]
+            cells: list[Any] = [task, name, _number(self._dense.get(task, {}).get(name)), _number(values.get(name))]
             cells += [_bar(record.quality.get(task, math.nan), task == record.worst), _number(values.get("loss"))]
             if weighed:
                 cells.append(_number(record.factors.get(task)))
@@ -106,7 +126,7 @@ class LiveView:
             return f"update {self._step}"
         done, gone = self._step - self._from, time.monotonic() - self._began
         ahead = self._from + self._steps - self._step
-        left = f", {gone / done * ahead:.0f} s left" if done and ahead > 0 else ""
+        left = f", {gone / done * ahead:.0f} s left" if done and ahead > 0 and self._live else ""
         share = min(1.0, done / self._steps)
         return f"{'━' * round(share * 40):<40} update {self._step} of {self._from + self._steps}{left}"
 

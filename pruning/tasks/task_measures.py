@@ -165,8 +165,8 @@ class TaskMeasures:
 
 
 def worst_of(qualities: Mapping[str, float]) -> str | None:
-    """The task of the lowest quality; None where none is known."""
-    known = {task: value for task, value in qualities.items() if not math.isnan(value)}
+    """The task of the lowest quality; None where none is below the dense model's, or known."""
+    known = {task: value for task, value in qualities.items() if value < 1}
     return min(known, key=lambda task: known[task]) if known else None
 
 

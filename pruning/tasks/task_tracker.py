@@ -70,7 +70,7 @@ class TaskTracker(keras.callbacks.Callback):
         self.rows: list[dict] = []
         self._dense_given, self._cuts, self._epochs = dense, cuts, epochs
         self._graph_given = graph
-        self._view = LiveView(console) if show else None
+        self._view = LiveView(console, show)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Measure the model as it is: the dense one, unless another reference is given."""
@@ -95,11 +95,9 @@ class TaskTracker(keras.callbacks.Callback):
         self.records = [first]
         if not self.rows:
             self._keep(first)
-        if self._view:
-            steps, epochs = self.params.get("steps"), self.params.get("epochs")
-            # The table has the dense model's figures in its column, whatever this training begins with.
-            shown = TaskRecord(**{**vars(first), "measured": self._dense}) if self._dense is not measured else first
-            self._view.begin(shown, steps * epochs if steps and epochs else None)
+        steps, epochs = self.params.get("steps"), self.params.get("epochs")
+        # The table has the dense model's figures in its column, whatever this training begins with.
+        self._view.begin(first, self._dense, steps * epochs if steps and epochs else None)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch = epoch
@@ -109,8 +107,7 @@ class TaskTracker(keras.callbacks.Callback):
         self._look_for_a_cut()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self._view:
-            self._view.step(self._step())
+        self._view.step(self._step())
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Record the epoch, and put the latest figures into its logs."""
@@ -127,14 +124,20 @@ class TaskTracker(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """Record a cut that was due when training ended."""
         self._look_for_a_cut()
-        if self._view:
-            self._view.end()
+        self._view.end()
+
+    def picture(self, path: str | Path, number: int = -1) -> None:
+        """Save the table of one of `records` as an SVG picture, as a terminal shows it."""
+        self._view.picture(path, self.records[number])
 
     def _look_for_a_cut(self) -> None:
         plan = getattr(self.pruner, "plan", None)
         if plan is self._plan:
             return
+        gone = [{} if one is None else {n: c for n, c in one.removed.items() if c} for one in (self._plan, plan)]
         self._plan = plan
+        if gone[0] == gone[1]:  # a turn of the schedule that took nothing
+            return
         if self._cuts and self._count % self._cuts == 0:
             self._add("pruned")
         self._count += 1
@@ -143,8 +146,7 @@ class TaskTracker(keras.callbacks.Callback):
         record = self._record(event, self.tasks(self.model), self._gone())
         self.records.append(record)
         self._keep(record)
-        if self._view:
-            self._view.show(record)
+        self._view.show(record)
 
     def _record(self, event: str, measured: Mapping, gone: Mapping[str, float]) -> TaskRecord:
         quality = self.tasks.qualities(measured, self._dense)

@@ -125,10 +125,10 @@ def test_a_plain_log_has_a_line_a_record(run):
     assert "asked 50.0%" in lines[-1] and f"worst: {tracker.records[-1].worst}" in lines[-1]
 
 
-def test_a_terminal_has_a_table(run):
+def test_a_terminal_has_a_table(run, tmp_path):
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     view, records = LiveView(console), run[2].records
-    view.begin(records[0], 18)
+    view.begin(records[0], records[0].measured, 18)
     for record in records[1:]:
         view.show(record)
     view.end()
@@ -136,3 +136,5 @@ def test_a_terminal_has_a_table(run):
     assert f"{records[-1].worst} is worst" in shown and "update 18 of 18" in shown
     for name in ("order", "accuracy", "total", "mae", "filters gone", "shared 50%"):
         assert name in shown
+    run[2].picture(tmp_path / "table.svg", 2)
+    assert "right after a cut" in (tmp_path / "table.svg").read_text(encoding="utf-8").replace("&#160;", " ")

@@ -17,7 +17,11 @@ from pruning.scores.loss_rise import LossRise
 from pruning.scores.magnitude import L1, L2
 from pruning.scores.saliency import Fisher, GateCriterion, Taylor
 from pruning.scores.task_criterion import TaskCriterion
+from pruning.tasks.gradient_conflict import ConflictPenalty, TaskConflicts, task_conflicts
 from pruning.tasks.loss_weights import AdaptiveLosses, PhasedLosses, loss_weights
+from pruning.tasks.sensitivity import Sensitivity, task_sensitivity
+from pruning.tasks.solved_ratios import Ratios, solve_ratios
+from pruning.tasks.task_agreement import TaskAgreement, task_agreement
 from pruning.tasks.task_measures import TaskMeasures
 from pruning.tasks.task_tracker import TaskTracker
 
@@ -27,6 +31,7 @@ __all__ = [
     "AdaptiveLosses",
     "Arbiter",
     "ChannelGraph",
+    "ConflictPenalty",
     "Cost",
     "Criterion",
     "Fisher",
@@ -38,7 +43,11 @@ __all__ = [
     "Plan",
     "PruningCallback",
     "Random",
+    "Ratios",
     "Scores",
+    "Sensitivity",
+    "TaskAgreement",
+    "TaskConflicts",
     "TaskCriterion",
     "TaskMeasures",
     "TaskTracker",
@@ -58,4 +67,8 @@ __all__ = [
     "register",
     "remove",
     "silent",
+    "solve_ratios",
+    "task_agreement",
+    "task_conflicts",
+    "task_sensitivity",
 ]

@@ -1,11 +1,11 @@
 """The history of a training, task by task: a tidy table, one row a record and task and measure."""
 
-import csv
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pruning.tasks.tidy_tables import read_table, write_table
 
 COLUMNS = ("step", "epoch", "event", "kind", "name", "measure", "value", "quality", "worst")
 TOTAL = "total"  # the name of the row with the whole model's share
@@ -60,14 +60,7 @@ class TaskRecord:
 
 def write_history(path: str | Path, rows: Iterable[Mapping]) -> None:
     """Write the table as CSV, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with open(part, "w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n", restval="")
-        table.writeheader()
-        table.writerows({name: _text(value) for name, value in row.items()} for row in rows)
-    os.replace(part, path)
+    write_table(path, COLUMNS, rows)
 
 
 def read_history(path: str | Path) -> list[dict]:
@@ -76,16 +69,8 @@ def read_history(path: str | Path) -> list[dict]:
     Raises:
         ValueError: it is another file.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        table = csv.DictReader(file)
-        if tuple(table.fieldnames or ()) != COLUMNS:
-            raise ValueError(f"{path} is no history of tasks: expected the columns {', '.join(COLUMNS)}")
-        rows = []
-        for row in table:
-            numbers = {name: float(row[name]) for name in ("value", "quality") if row[name]}
-            whole = {name: int(row[name]) for name in ("step", "epoch", "worst") if row[name]}
-            rows.append({name: value for name, value in row.items() if value} | numbers | whole)
-    return rows
+    rows = read_table(path, COLUMNS, "history of tasks", ("step", "epoch", "worst", "value", "quality"))
+    return [row | {name: int(row[name]) for name in ("step", "epoch", "worst") if name in row} for row in rows]
 
 
 def first_measures(rows: Iterable[Mapping]) -> dict[str, dict[str, float]]:
@@ -96,6 +81,3 @@ def first_measures(rows: Iterable[Mapping]) -> dict[str, dict[str, float]]:
             found.setdefault(row["name"], {})[row["measure"]] = row["value"]
     return found
 
-
-def _text(value: object) -> object:
-    return f"{value:.7g}" if isinstance(value, float) else value

@@ -17,24 +17,32 @@ from pruning.scores.loss_rise import LossRise
 from pruning.scores.magnitude import L1, L2
 from pruning.scores.saliency import Fisher, GateCriterion, Taylor
 from pruning.scores.task_criterion import TaskCriterion
-from pruning.tasks.gradient_conflict import ConflictPenalty, TaskConflicts, task_conflicts
+from pruning.tasks.budgets.budget_guard import BudgetGuard
+from pruning.tasks.budgets.budget_search import BudgetSearch
+from pruning.tasks.budgets.budget_trials import Found, Trial
+from pruning.tasks.budgets.loss_surrogate import Surrogate, grow_within
+from pruning.tasks.budgets.task_allowance import task_allowances
 from pruning.tasks.loss_weights import AdaptiveLosses, PhasedLosses, loss_weights
-from pruning.tasks.sensitivity import Sensitivity, task_sensitivity
-from pruning.tasks.solved_ratios import Ratios, solve_ratios
-from pruning.tasks.task_agreement import TaskAgreement, task_agreement
+from pruning.tasks.reports.gradient_conflict import ConflictPenalty, TaskConflicts, task_conflicts
+from pruning.tasks.reports.sensitivity import Sensitivity, task_sensitivity
+from pruning.tasks.reports.solved_ratios import Ratios, solve_ratios
+from pruning.tasks.reports.task_agreement import TaskAgreement, task_agreement
 from pruning.tasks.task_measures import TaskMeasures
-from pruning.tasks.task_tracker import TaskTracker
+from pruning.tasks.tracking.task_tracker import TaskTracker
 
 __all__ = [
     "L1",
     "L2",
     "AdaptiveLosses",
     "Arbiter",
+    "BudgetGuard",
+    "BudgetSearch",
     "ChannelGraph",
     "ConflictPenalty",
     "Cost",
     "Criterion",
     "Fisher",
+    "Found",
     "GateCriterion",
     "Latency",
     "LossRise",
@@ -46,16 +54,19 @@ __all__ = [
     "Ratios",
     "Scores",
     "Sensitivity",
+    "Surrogate",
     "TaskAgreement",
     "TaskConflicts",
     "TaskCriterion",
     "TaskMeasures",
     "TaskTracker",
     "Taylor",
+    "Trial",
     "Union",
     "WeightedSum",
     "apply_masks",
     "cost",
+    "grow_within",
     "hold",
     "latency",
     "loss_weights",
@@ -69,6 +80,7 @@ __all__ = [
     "silent",
     "solve_ratios",
     "task_agreement",
+    "task_allowances",
     "task_conflicts",
     "task_sensitivity",
 ]

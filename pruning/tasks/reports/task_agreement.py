@@ -53,8 +53,8 @@ class TaskAgreement:
 def task_agreement(graph: ChannelGraph, by_task: Mapping[str, Scores], ratio: float = 0.5) -> TaskAgreement:
     """How far tasks agree on which channels to keep (for weights: Sun et al., CVPR 2022).
 
-    Each task alone keeps the best (1 - ratio) of all channels that it reaches, in the whole model, so that a group where
-    it keeps few is one that it does not need.
+    Each task alone keeps the best (1 - ratio) of all channels of the model that it reaches, so that a group of which it
+    keeps few is one that it does not need.
 
     Args:
         graph: that the scores were made for.

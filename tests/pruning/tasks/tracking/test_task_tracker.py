@@ -9,8 +9,8 @@ from rich.console import Console
 
 import pruning
 import schedules
-from pruning.tasks.live_view import LiveView
-from pruning.tasks.task_history import read_history
+from pruning.tasks.tracking.live_view import LiveView
+from pruning.tasks.tracking.task_history import read_history
 
 SCHEDULE = schedules.PolynomialDecay(0.0, 0.5, begin_step=4, end_step=8, frequency=2)
 

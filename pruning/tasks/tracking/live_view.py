@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pruning.tasks.task_history import TOTAL, TaskRecord
+from pruning.tasks.tracking.task_history import TOTAL, TaskRecord
 
 _BAR = 24  # cells
 _EVERY_S = 0.25  # between two redrawings

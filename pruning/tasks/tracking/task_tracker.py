@@ -9,9 +9,9 @@ import keras
 
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.masks.masking import silent
-from pruning.tasks.live_view import LiveView
-from pruning.tasks.task_history import TOTAL, TaskRecord, first_measures, read_history, write_history
 from pruning.tasks.task_measures import TaskMeasures, worst_of
+from pruning.tasks.tracking.live_view import LiveView
+from pruning.tasks.tracking.task_history import TOTAL, TaskRecord, first_measures, read_history, write_history
 
 
 class TaskTracker(keras.callbacks.Callback):

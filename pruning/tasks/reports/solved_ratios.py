@@ -10,7 +10,7 @@ import numpy as np
 from pruning.costs.model_cost import counted, without
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.scores.criteria import Scores
-from pruning.tasks.sensitivity import Sensitivity
+from pruning.tasks.reports.sensitivity import Sensitivity
 from pruning.tasks.snapshot import lowest
 from pruning.tasks.tidy_tables import read_table, write_table
 
@@ -124,8 +124,7 @@ def solve_ratios(
     most = saved(_at(curves, levels[-1]))
     if not 0.0 < saving <= most:  # type: ignore[operator]
         raise ValueError(
-            f"saving is {saving:.1%} of the {sensitivity.measure}; with the ratios that were asked at most {most:.1%} can "
-            "be saved"
+            f"saving is {saving:.1%} of the {sensitivity.measure}; at most {most:.1%} is, at the ratios asked"
         )
     low, high = 0, len(levels) - 1
     while low < high:

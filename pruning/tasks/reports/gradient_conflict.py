@@ -55,8 +55,8 @@ class ConflictPenalty(Arbiter):
     """Scores of another arbiter, less for channels over which the tasks fight.
 
     s'_c = s_c (1 - strength * conflict_c), conflict as in `TaskConflicts.channels`. After the idea of safe pruning
-    (Wang et al., 2025, arXiv 2511.05557: keep what any task needs, remove what is redundant or conflicts); the formula
-    is ours.
+    (Wang et al., 2025, arXiv 2511.05557: keep what any task needs, remove redundant and conflicting channels); the
+    formula is ours.
 
     Args:
         conflicts: of the same graph.

@@ -11,7 +11,6 @@ from experiments.errors import UserError
 from experiments.plots.elements.style import COLOURS, GREY, INK, MARKERS, axes_grid, entry, legend, titled
 
 COLUMNS = ("step", "epoch", "event", "kind", "name", "measure", "value", "quality", "worst")
-_TASK_COLOURS = (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[3], COLOURS[4], COLOURS[5])
 _MOST_PARTS = 6
 _LINE = 0.1  # height of a label, of the panel's
 
@@ -31,13 +30,11 @@ def plot_history(path: Path | str, title: str = "Tasks while the model is pruned
         UserError: there is no such file, or it is no history.
     """
     table = _read(Path(path))
-    panels, shares = ["gone", "quality", "loss"], (1.0, 2.0, 1.3)
-    if table["measure"].eq("loss").sum() == 0:
-        panels, shares = panels[:2], shares[:2]
-    figure, axes = axes_grid(len(panels), 1, (7.2, 1.4 + 1.35 * sum(shares)), sharex=True, height_ratios=shares)
+    shares = [1.0, 2.0, 1.3] if table["measure"].eq("loss").any() else [1.0, 2.0]
+    figure, axes = axes_grid(len(shares), 1, (7.2, 1.4 + 1.35 * sum(shares)), sharex=True, height_ratios=shares)
     axes = axes[:, 0]
     tasks = list(table.loc[table["quality"].notna(), "name"].unique())
-    looks = {task: (_TASK_COLOURS[n % 6], MARKERS[n % len(MARKERS)]) for n, task in enumerate(tasks)}
+    looks = {task: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, task in enumerate(tasks)}
     cuts = sorted(table.loc[table["event"] == "pruned", "step"].unique())
     for axis in axes:
         for cut in cuts:

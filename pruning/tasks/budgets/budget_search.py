@@ -67,8 +67,8 @@ class BudgetSearch:
             raise ValueError(f"trials is {trials}, low {low} and high {high}; expected a trial or more, 0 < low < high")
         if (finetune is None) != (budget.stage == "pruned"):
             raise ValueError(
-                f"the budget is of the stage {budget.stage!r}, finetune is {finetune!r}: without fine-tuning it is of the "
-                'stage "pruned", with it of another'
+                f"the budget is of the stage {budget.stage!r}, finetune is {finetune!r}: without fine-tuning a budget "
+                'is of the stage "pruned", with it of another'
             )
         if finetune is None and budget.reference == "dense_control":
             raise ValueError('without fine-tuning there is no dense control: TaskBudget(..., reference="dense")')

@@ -112,7 +112,8 @@ def grow_within(
     snapshot = Snapshot(graph.model)
     try:
         for group, limit in with_bar(zip(groups, limits, strict=True), "budget of losses", len(groups), progress):
-            kept, binding, before = (0.0, None, now), "", now
+            kept: tuple[float, np.ndarray | None, dict[str, float]] = (0.0, None, now)
+            binding, before = "", now
             for ratio in ratios:
                 cut = lowest(scores[group.name], round(ratio * group.size))
                 snapshot.restore()

@@ -37,7 +37,7 @@ def task_allowances(
     dense = Snapshot(graph.model)
     found = {}
     for task, drop in budget.allowed.items():
-        measure = {task: budget.measure[task]} if task in budget.measure else None
+        measure = {task: budget.measure[task]} if task in budget.measure else {}
         alone = replace(budget, allowed={task: drop}, measure=measure)
         path = None if folder is None else Path(folder) / task
         found[task] = BudgetSearch(graph, scores, alone, tasks, finetune, path, **search).run()

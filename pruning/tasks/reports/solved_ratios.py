@@ -110,6 +110,7 @@ def solve_ratios(
         if not tolerance >= 0:
             raise ValueError(f"tolerance is {tolerance!r}; expected a share of quality, 0 or more")
         return _at(curves, tolerance)
+    assert saving is not None, "one of the two, as seen above"
     if graph is None or scores is None:
         raise ValueError("saving= needs graph= and scores=: what several targets save does not add up")
     sized = counted(graph.model, input_shapes or graph.example_shapes)
@@ -122,7 +123,7 @@ def solve_ratios(
     levels = np.unique([drop for _, worst, _ in curves.values() for drop in worst if drop < _DEAD])
     levels = np.concatenate([[0.0], levels[levels > 0]])
     most = saved(_at(curves, levels[-1]))
-    if not 0.0 < saving <= most:  # type: ignore[operator]
+    if not 0.0 < saving <= most:
         raise ValueError(
             f"saving is {saving:.1%} of the {sensitivity.measure}; at most {most:.1%} is, at the ratios asked"
         )

@@ -45,7 +45,7 @@ class BudgetSearch:
         say: called with a line after each trial.
 
     Raises:
-        ValueError: arguments that do not fit together; from `run`, a folder of another search.
+        ValueError: arguments that do not fit together; from `run`, a folder of another search or dense model.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class BudgetSearch:
         folder: str | Path | None = None,
         *,
         trials: int = 4,
-        low: float = 0.02,
-        high: float = 10.0,
+        low: float = 0.05,
+        high: float = 100.0,
         grow: Mapping[str, Any] | None = None,
         say: Callable[[str], Any] = print,
     ) -> None:
@@ -80,13 +80,15 @@ class BudgetSearch:
     def run(self) -> Found:
         """Search; see the class."""
         model = self.graph.model
-        kept = TrialFolder(self.folder, self._asked())
+        measured = self.tasks(model)
+        kept = TrialFolder(self.folder, self._asked(), measured)
         dense = Snapshot(model)
         if kept.reference is None:
             if self.budget.reference == "dense_control":
                 assert self.finetune is not None, "as the constructor saw to"
                 self.finetune(model)
-            kept.set_reference(self.tasks(model))
+                measured = self.tasks(model)
+            kept.set_reference(measured)
         assert kept.reference is not None, "set above"
         low, high = math.log(self._low), math.log(self._high)
         for number in range(self._count):

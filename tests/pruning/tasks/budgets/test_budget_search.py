@@ -51,7 +51,7 @@ def test_it_bisects_and_fine_tunes_from_the_dense_model(search, trained):
     found, _, calls, _, _ = search
     assert calls == 4 and len(set(trained.calls[-4:])) == 1  # the control and three trials, each from the same update
     logs = [np.log(trial.rise) for trial in found.trials]
-    low, high = np.log(0.02), np.log(10.0)
+    low, high = np.log(0.05), np.log(100.0)
     for rise, trial in zip(logs, found.trials, strict=True):
         assert rise == pytest.approx((low + high) / 2)
         low, high = (rise, high) if trial.held else (low, rise)
@@ -103,6 +103,13 @@ def test_a_folder_of_another_search_is_refused(search, trained):
     other = schedules.TaskBudget(order=1.0, unit="quality")
     with pytest.raises(ValueError, match="another search .budget, grow"):
         searched(trained, search[1], budget=other)
+
+
+def test_a_folder_of_another_dense_model_is_refused(search, trained, reset):
+    bias = trained.model.get_layer("total").bias
+    bias.assign(np.array(bias) + 0.1)
+    with pytest.raises(ValueError, match="another dense model"):
+        searched(trained, search[1], trials=3)
 
 
 def test_nothing_holds_an_impossible_budget(trained, reset):

@@ -11,10 +11,6 @@ from pruning.plans.allocation import plan
 from pruning.plans.pruning_plan import Plan
 from pruning.removal.recalibration import recalibrate
 from pruning.removal.smaller_model import remove
-from pruning.retraining.distillation import Distilled
-from pruning.retraining.growing_decay import GrowingDecay, growing_regularisation, selective_decay
-from pruning.retraining.rewound_rates import RewoundRate
-from pruning.retraining.weight_rewinding import EarlyWeights
 from pruning.scores.arbiters import Arbiter, MeanRank, Union, WeightedSum
 from pruning.scores.criteria import Criterion, Random, Scores
 from pruning.scores.loss_rise import LossRise
@@ -45,12 +41,9 @@ __all__ = [
     "ConflictPenalty",
     "Cost",
     "Criterion",
-    "Distilled",
-    "EarlyWeights",
     "Fisher",
     "Found",
     "GateCriterion",
-    "GrowingDecay",
     "Latency",
     "LossRise",
     "MeanRank",
@@ -59,7 +52,6 @@ __all__ = [
     "PruningCallback",
     "Random",
     "Ratios",
-    "RewoundRate",
     "Scores",
     "Sensitivity",
     "Surrogate",
@@ -75,7 +67,6 @@ __all__ = [
     "apply_masks",
     "cost",
     "grow_within",
-    "growing_regularisation",
     "hold",
     "latency",
     "loss_weights",
@@ -86,7 +77,6 @@ __all__ = [
     "recalibrate",
     "register",
     "remove",
-    "selective_decay",
     "silent",
     "solve_ratios",
     "task_agreement",

@@ -1,1 +1,0 @@
-"""Ways to train after pruning, or towards it: rewound rates and weights, growing decay, distillation."""

@@ -1,7 +1,7 @@
 """Coupled groups of channels, with everything that makes, carries or reads them."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -172,9 +172,13 @@ def _name(block: Any, roots: np.ndarray, family: list[int]) -> str:
 def _place(trace: Trace, groups: list[Group], group_of: np.ndarray, unit_of: np.ndarray) -> None:
     """Hand every slice to the groups whose channels it holds."""
     members: dict[tuple[int, int, str], Member] = {}
+    spared = {int(number) for channels in trace.spared for number in np.unique(group_of[channels])}
     for piece in trace.slices.values():
         of_position = group_of[piece.channels]
+        whole = piece
         for number in np.unique(of_position).tolist():
+            # What something divides by stays as it is under a mask: zero would make NaN.
+            piece = replace(whole, zero=False) if number in spared and whole.role != "reads" else whole
             positions = np.flatnonzero(of_position == number)
             part = Part(piece, positions, unit_of[piece.channels[positions]])
             key = (number, id(piece.call.layer), piece.role)

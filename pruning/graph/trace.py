@@ -217,8 +217,8 @@ class Trace:
         else:
             self.tie(known.channels, channels)
         if kernel:
-            made = tuple(-1 if place == axis else 1 for place in range(-rank, 0))
-            self.kernel(call, variable, made if role == "makes" else ())
+            foldable = role == "makes" and len(np.unique(channels)) == len(channels)
+            self.kernel(call, variable, tuple(-1 if a == axis else 1 for a in range(-rank, 0)) if foldable else ())
 
     def kernel(self, call: Call, variable: Any, scale_shape: tuple[int, ...] = ()) -> None:
         """State that a weight multiplies (a slice with `kernel` has stated it already)."""

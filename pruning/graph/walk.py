@@ -35,6 +35,12 @@ class Call:
     node: int = 0
     rule: Any = None
 
+    @property
+    def data(self) -> list:
+        """The inputs without masks, which say what counts and hold no channels."""
+        masks = {id(leaf) for leaf in keras.tree.flatten(self.kwargs.get("mask"))}
+        return [tensor for tensor in self.inputs if id(tensor) not in masks]
+
 
 @dataclass(eq=False)
 class Walk:

@@ -24,15 +24,15 @@ class Keep(Weightless):
         axis = channel_axis(call.layer, output)
         width = output.shape[axis] if output.shape else None
         kept = []
-        for tensor in call.inputs:
+        for tensor in call.data:
             channels = trace.channels(tensor, channel_axis(call.layer, tensor))
-            alone = len(call.inputs) == 1 or len(tensor.shape) == len(output.shape)
+            alone = len(call.data) == 1 or len(tensor.shape) == len(output.shape)
             if alone and channels is not None and len(channels) == width:
                 kept.append(channels)
             else:
-                why = "changes the number of channels" if len(call.inputs) == 1 else "reads them as numbers"
+                why = "changes the number of channels" if len(call.data) == 1 else "reads them as numbers"
                 trace.lock(channels, f"{call.path} {why}")
-        if len(call.inputs) > 1 and not kept and len(call.outputs) == 1:
+        if len(call.data) > 1 and not kept and len(call.outputs) == 1:
             raise ValueError(f"layer {call.path!r}: none of its inputs has the {width} channels of its output")
         if kept:
             trace.tie(*kept)
@@ -52,7 +52,7 @@ class Elementwise(Weightless):
             trace.give(output, channels, call, axis)
             if self.divides:
                 trace.spare(channels)
-        for other in call.inputs[1:]:
+        for other in call.data[1:]:
             for channels in trace.axes(other).values():
                 trace.lock(channels, f"{call.path} reads them as numbers")
 

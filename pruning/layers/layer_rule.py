@@ -177,9 +177,9 @@ ELEMENTWISE = (
 ACROSS = ("softmax", "log_softmax", "sparsemax")
 
 
-def activate(call: Call, trace: Trace, channels: np.ndarray | None) -> None:
+def activate(call: Call, trace: Trace, channels: np.ndarray | None, attribute: str = "activation") -> None:
     """Apply a layer's activation to channels: nothing, or a lock where it mixes them or is not known."""
-    function = getattr(call.layer, "activation", None)
+    function = getattr(call.layer, attribute, None)
     if not callable(function):
         return
     name = getattr(function, "__name__", type(function).__name__)

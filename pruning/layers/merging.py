@@ -20,7 +20,7 @@ class Tie(Weightless):
         rank = len(output.shape)
         held = [
             {axis - len(tensor.shape): channels for axis, channels in trace.axes(tensor).items()}
-            for tensor in call.inputs
+            for tensor in call.data
         ]
         trace.give(output, None, call)
         for axis in sorted({axis for channels in held for axis in channels}):
@@ -28,7 +28,7 @@ class Tie(Weightless):
 
     def _tie(self, call: Call, trace: Trace, axis: int, held: list[dict], width: int | None) -> None:
         tied, why = [], None
-        for tensor, known in zip(call.inputs, held, strict=True):
+        for tensor, known in zip(call.data, held, strict=True):
             channels = known.get(axis)
             if channels is not None and len(channels) == width:
                 tied.append(channels)
@@ -65,7 +65,7 @@ class Stack(Weightless):
 
     def channels(self, call: Call, trace: Trace) -> None:
         weightless(call, "stack")
-        output, axes = call.outputs[0], [trace.axes(tensor) for tensor in call.inputs]
+        output, axes = call.outputs[0], [trace.axes(tensor) for tensor in call.data]
         joined = call.layer.axis % len(output.shape)
         trace.give(output, None, call)
         for axis in sorted({axis for held in axes for axis in held}):

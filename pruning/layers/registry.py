@@ -71,8 +71,8 @@ _LAYERS: list[tuple[LayerRule, str]] = [
     (Permute(), "Permute"),
     (MultiHeadAttention("attention"), "MultiHeadAttention GroupQueryAttention"),
     (VectorAttention("attention"), "Attention AdditiveAttention"),
-    (Embedding(_NOT_YET), "Embedding"),
-    (Recurrent(_NOT_YET), "LSTM GRU SimpleRNN"),
+    (Embedding(), "Embedding"),
+    (Recurrent(), "LSTM GRU SimpleRNN"),
     (Locked(_NOT_YET), _sized("ConvLSTM")),
 ]
 
@@ -94,7 +94,12 @@ _OTHERS: list[tuple[LayerRule, str, str]] = [
     ),
     (Keep(), "keras.ops.nn", "MaxPool AveragePool AdaptiveMaxPool AdaptiveAveragePool"),
     (Softmax(), "keras.ops.nn", "Softmax LogSoftmax"),
-    (Reduce(), "keras.ops.numpy", "Mean Sum Max Min"),
+    (
+        Tie(),
+        "keras.ops.numpy",
+        "Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr LogicalXor LogicalNot",
+    ),
+    (Reduce(), "keras.ops.numpy", "Mean Sum Max Min Amax Amin Any All"),
     (Stack(), "keras.ops.numpy", "Concatenate"),
     (Reshape(), "keras.ops.numpy", "Reshape"),
     (Keep(), "keras.ops.image", "Resize"),
@@ -204,7 +209,7 @@ def _find(layer: Any, rules: Mapping[Any, LayerRule]) -> LayerRule | None:
     for kind in type(layer).__mro__:
         for key in (kind, _name(kind)):
             if key in rules:
-                return None if changed & set(dir(kind)) else rules[key]
+                return None if changed and changed & set(dir(kind)) else rules[key]
         changed |= set(_behaviour(kind))
     return None
 

@@ -117,7 +117,7 @@ class _Builder:
             config = self._narrowing.config(layer) if self._narrowing else dict(layer.get_config())
             # What is overwritten need not be drawn: that is a third of a removal's time.
             config |= {key: "zeros" for key in _initializers(layer) if key in config}
-            twin = type(layer).from_config(_live(layer, config))
+            twin = _remade(layer, config)
             self._layers[id(layer)] = path, layer, twin
         return self._layers[id(layer)][2]
 
@@ -172,15 +172,16 @@ class _Builder:
                 twin.trainable = layer.trainable
             for key, initializer in _initializers(layer).items():
                 setattr(twin, key, initializer)
+            news = _in_order(twin.variables, layer.variables)
             values = [cut(np.asarray(variable), cuts.get(id(variable), [])) for variable in layer.variables]
-            expected, shapes = [value.shape for value in values], [tuple(v.shape) for v in twin.variables]
+            expected, shapes = [value.shape for value in values], [tuple(v.shape) for v in news]
             if expected != shapes:
                 raise ValueError(
                     f"layer {path!r} ({type(layer).__name__}) comes back from its config with weights of shapes "
                     f"{shapes}; expected {expected}. Its class must take their sizes from its input's shape, from "
                     "`filters` or `units` in its config, or from what the `width` of its pruning.LayerRule names"
                 )
-            for variable, value, new in zip(layer.variables, values, twin.variables, strict=True):
+            for variable, value, new in zip(layer.variables, values, news, strict=True):
                 new.assign(value)
                 if new.trainable != variable.trainable:
                     new.trainable = variable.trainable
@@ -211,6 +212,14 @@ def _is_model(layer: Any) -> bool:
     return is_functional(layer) or isinstance(layer, keras.Sequential)
 
 
+def _in_order(new: list, old: list) -> list:
+    """New variables in the order of the old ones, by name where names tell: quantising and LoRA change the order."""
+    by_name = {variable.name: variable for variable in new}
+    names = [variable.name for variable in old]
+    told = len(by_name) == len(new) == len(names) and set(by_name) == set(names)
+    return [by_name[name] for name in names] if told else new
+
+
 def _input_layers(network: Any, config: dict) -> list[Any]:
     """InputLayers in the order of `network.inputs`."""
     by_tensor = {
@@ -219,13 +228,23 @@ def _input_layers(network: Any, config: dict) -> list[Any]:
     return [by_tensor[id(tensor)] for tensor in network.inputs]
 
 
-def _live(layer: Any, config: dict) -> dict:
-    """A config whose functions are the layer's own: the model is in memory, nothing has to be found by name."""
-    for key in config:
-        value = getattr(layer, key, getattr(layer, f"_{key}", None))
-        if isinstance(value, types.FunctionType) and not value.__module__.startswith("keras."):
-            config[key] = value
-    return config
+def _remade(layer: Any, config: dict) -> Any:
+    """A layer of the same class from a config, with the functions that the first has: nothing is loaded from a file."""
+    if isinstance(layer, keras.layers.Lambda):
+        shape = vars(layer).get("_output_shape")
+        live = {"function": layer.function, "mask": layer.mask, "arguments": layer.arguments}
+        return type(layer)(**config | live | ({"output_shape": shape} if callable(shape) else {}))
+    twin = type(layer).from_config(config)
+    for key, function in _functions(layer).items():
+        if key in config:  # another function may have the same name
+            setattr(twin, key, function)
+    return twin
+
+
+def _functions(layer: Any) -> dict[str, Any]:
+    """Attribute -> function of a user's own."""
+    found = {key: value for key, value in vars(layer).items() if isinstance(value, types.FunctionType)}
+    return {key: value for key, value in found.items() if value.__module__.split(".")[0] != "keras"}
 
 
 def _initializers(layer: Any) -> dict[str, Any]:
@@ -237,8 +256,8 @@ def _custom_objects(network: Any) -> dict[str, Any]:
     """Layer classes and functions of a model by name, so that none has to be registered with Keras."""
     found = {}
     for layer in _every(network):
-        for item in (type(layer), getattr(layer, "activation", None)):
-            if item is not None and hasattr(item, "__name__") and item.__module__.split(".")[0] != "keras":
+        for item in (type(layer), *_functions(layer).values()):
+            if item.__module__.split(".")[0] != "keras":
                 found[keras.saving.get_registered_name(item)] = item
     return found
 

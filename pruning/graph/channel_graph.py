@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pruning.graph.groups import Group, collect_groups
+from pruning.graph.groups import Group, collect_groups, listing
 from pruning.graph.trace import Kernel, Slice, Trace
 from pruning.graph.walk import network_of, walk
 from pruning.layers.registry import Rules, Stated
@@ -205,14 +205,19 @@ def graph_of(model: Any) -> ChannelGraph:
 
 
 def _tell(unknown: Mapping[str, str], *, strict: bool) -> None:
-    found = "; ".join(f"{what}: {todo}" for what, todo in unknown.items())
+    by_remedy: dict[str, list[str]] = {}
+    for what, remedy in unknown.items():
+        by_remedy.setdefault(remedy, []).append(what)
+    text = "kept whole, with what goes in and comes out: "
+    text += "; ".join(f"{listing(names)}: {remedy}" for remedy, names in by_remedy.items())
+    if "pruning.register" in text:
+        text += (
+            '. What a registering call is shown for is not known: state what it does to channels ("keep", "tie", '
+            '"stack", "spread", "lock", or a class derived from pruning.LayerRule)'
+        )
     if strict:
-        raise ValueError(f"it is not known what these do to channels: {found}")
-    warnings.warn(
-        f"kept whole, with what goes in and comes out, because it is not known what they do to channels: {found} "
-        '(or "tie", "stack", "spread", "lock", or a class derived from pruning.LayerRule)',
-        stacklevel=3,
-    )
+        raise ValueError(text)
+    warnings.warn(text, stacklevel=3)
 
 
 def _digest(structure: list) -> str:

@@ -80,6 +80,7 @@ class Trace:
         self.scales: dict[int, list] = {}  # id of a layer -> batch norms that read its output directly
         self.unknown: dict[str, str] = {}  # what nothing is known about -> what to write
         self.spared: list[np.ndarray] = []  # channels that masking must not set to zero
+        self.pieces: list[np.ndarray] = []  # channels of which some must stay
         self._made: dict[Any, np.ndarray] = {}
         self._channels: dict[int, dict[int, np.ndarray]] = {}
         self._asked: set[tuple[int, int]] = set()
@@ -168,6 +169,10 @@ class Trace:
         """
         if channels is not None:
             self.spared.append(channels)
+
+    def apart(self, channels: np.ndarray) -> None:
+        """These are a tensor of their own, which must not lose them all: they are a group apart from others."""
+        self.pieces.append(channels)
 
     def make(self, call: Call, count: int, what: str = "") -> np.ndarray:
         """The channels a layer makes: the same at every call of a shared layer.

@@ -102,8 +102,7 @@ def walk(model: Any, input_shapes: dict[str, tuple] | tuple | None = None) -> Wa
         config = graph_config(network)
         declared = dict(zip([leaf[0] for leaf in _leaves(config["input_layers"])], network.inputs, strict=True))
     found = Walk(network.name, _given_shapes(network.name, declared, input_shapes))
-    walker = _Walker(found, "", "")
-    outputs, names = replay(network, config, found.inputs, walker)
+    outputs, names = replay(network, config, found.inputs, _Walker(found, "", "", {}))
     for call in found.calls:
         call.part = call.part or network.name
     found.outputs = list(zip(names, outputs, strict=True))
@@ -218,15 +217,17 @@ def _replay_functional(network: Any, config: dict, inputs: Mapping, call: Callab
 class _Walker:
     """Notes every call of a model; opens the nested ones."""
 
-    def __init__(self, found: Walk, prefix: str, part: str) -> None:
-        self._found, self._prefix, self._part = found, prefix, part
+    def __init__(self, found: Walk, prefix: str, part: str, configs: dict[int, dict]) -> None:
+        self._found, self._prefix, self._part, self._configs = found, prefix, part, configs
 
     def __call__(self, layer: Any, node: int, args: Any, kwargs: dict) -> list:
         tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, keras.KerasTensor)]
         path = f"{self._prefix}{layer.name}"
-        inside = _Walker(self._found, f"{path}/", self._part or layer.name)
+        inside = _Walker(self._found, f"{path}/", self._part or layer.name, self._configs)
         if is_functional(layer):
-            config = graph_config(layer)
+            if id(layer) not in self._configs:
+                self._configs[id(layer)] = graph_config(layer)
+            config = self._configs[id(layer)]
             inner = _bind(config["input_layers"], args, kwargs, tensors)
             self._found.entries += [(f"{path}/{name}", tensor) for name, tensor in inner.items()]
             return replay(layer, config, inner, inside)[0]

@@ -11,8 +11,8 @@ class MultiHeadAttention(Locked):
     """MultiHeadAttention and GroupedQueryAttention, kept whole: four projections and two products of them."""
 
     def macs(self, call: Call, sizes: Any) -> int:
-        layer, query = call.layer, call.inputs[0]
-        source = call.inputs[1] if len(call.inputs) > 1 else query
+        layer, query = call.layer, call.data[0]
+        source = call.data[1] if len(call.data) > 1 else query
         kernels = {w.path.split("/")[-2]: math.prod(w.shape) for w in layer.weights if len(w.shape) > 1}
         of_source = sum(size for name, size in kernels.items() if name in ("key", "value"))
         heads, key, value = layer_heads(layer)
@@ -25,8 +25,8 @@ class VectorAttention(Locked):
     """Attention and AdditiveAttention, kept whole: a score of every query with every key, and the weighted values."""
 
     def macs(self, call: Call, sizes: Any) -> int:
-        query, value = call.inputs[:2]
-        key = call.inputs[2] if len(call.inputs) > 2 else value
+        query, value = call.data[:2]
+        key = call.data[2] if len(call.data) > 2 else value
         pairs = sizes.positions(query) * (sizes.positions(value) // (value.shape[0] or 1))
         return pairs * (key.shape[-1] + value.shape[-1])
 

@@ -16,7 +16,7 @@ from pruning.layers.keeping import Elementwise, Keep, NotOfZero
 from pruning.layers.layer_rule import FunctionRule, LayerRule, Locked
 from pruning.layers.merging import Divide, Stack, Tie
 from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, LayerScale, Rescaling
-from pruning.layers.operations import Reduce
+from pruning.layers.operations import Reduce, Split
 from pruning.layers.recurrent import Recurrent
 from pruning.layers.reshaping import Flatten, Permute, Reshape
 
@@ -100,6 +100,7 @@ _OTHERS: list[tuple[LayerRule, str, str]] = [
         "Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr LogicalXor LogicalNot",
     ),
     (Reduce(), "keras.ops.numpy", "Mean Sum Max Min Amax Amin Any All"),
+    (Split(), "keras.ops.numpy", "Split"),
     (Stack(), "keras.ops.numpy", "Concatenate"),
     (Reshape(), "keras.ops.numpy", "Reshape"),
     (Keep(), "keras.ops.image", "Resize"),

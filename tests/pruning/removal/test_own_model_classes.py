@@ -116,3 +116,21 @@ def test_a_sequential_class_of_ones_own(nets, with_input):
     small, said = halved(model, nets)
     assert type(small) is keras.Sequential and small.get_layer("first").filters == 4
     assert "a plain keras.Sequential" in said[0]
+
+
+def test_what_a_plain_model_cannot_be_compiled_with_is_named(nets):
+    class Own(Task):
+        def compile(self, optimizer, loss, gain=1.0, **kwargs):
+            super().compile(optimizer, loss, **kwargs)
+            self._compile_config.config["gain"] = gain
+
+    model = nets.shake(Own(Backbone(name="body"), name="task"))
+    model.compile(keras.optimizers.SGD(0.01), "mse", gain=2.0)
+    model.optimizer.build(model.trainable_variables)
+    graph = pruning.ChannelGraph(model)
+    plan = pruning.plan(graph, pruning.L1()(graph), 0.5)
+    with pytest.warns(UserWarning) as caught:
+        small = pruning.remove(model, plan)
+    said = " ".join(str(warning.message) for warning in caught)
+    assert "gain" in said and "starts anew" in said and small.loss == "mse"
+    small.fit(nets.inputs(small, count=2), np.zeros((2, 3), "float32"), verbose=0)

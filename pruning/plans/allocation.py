@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,8 @@ def plan(
 
     pools = [(target, pools_of(target.groups)) for target in wanted]
     named = {group.name for target in wanted for group in target.groups}
-    rest = _cut(pools_of([group for group in groups if group.name not in named]), 0.0)
+    others = pools_of([group for group in groups if group.name not in named])
+    rest = _cut(others, 0.0)
 
     def made(
         gone: Gone, achieved: float, why: list[str] | tuple = (), shares: Mapping[str, float] | None = None
@@ -117,7 +119,8 @@ def plan(
         )
 
     if measure == "filters":
-        every = {group.name: group.filters for group in groups}
+        cut_pools = chain(others, *(own for _, own in pools))
+        every = {name: filters for pool in cut_pools for name, filters in pool.filters.items()}
         gone = rest | {name: cut for target, own in pools for name, cut in _cut(own, target.fraction).items()}
         why = [text for target, own in pools for text in reasons.of_filters(own, target.fraction, gone, how)]
         shares = {target.name: _share(every, gone, [g.name for g in target.groups]) for target in wanted if target.name}

@@ -19,6 +19,10 @@ class Pool:
         already: group -> bool (size,), channels that are gone; they go first.
         ceilings: part -> largest fraction of the part's filters in this pool that may go.
 
+    Attributes:
+        groups: as given.
+        filters: group -> int (size,), how many filters go with each channel.
+
     Raises:
         ValueError: scores that are missing or NaN.
     """
@@ -36,7 +40,7 @@ class Pool:
         self._round_to, self._floors = round_to, floors
         self._ceilings = ceilings
         self._already = [int(already[g.name].sum()) if g.name in already else 0 for g in groups]
-        self._filters = [group.filters for group in groups]
+        self.filters = {group.name: group.filters for group in groups}
         self._orders, ranks, costs, owners, places = [], [], [], [], []
         for number, group in enumerate(groups):
             values = _values(scores, group, already)
@@ -44,7 +48,7 @@ class Pool:
             self._orders.append(order)
             free = order[: max(group.size - floors[group.name], 0)]
             ranks.append(values[free])
-            costs.append(self._filters[number][free])
+            costs.append(self.filters[group.name][free])
             owners.append(np.full(len(free), number))
             places.append(free)
         rank, cost, owner = np.concatenate(ranks), np.concatenate(costs), np.concatenate(owners)
@@ -52,7 +56,7 @@ class Pool:
         order = order[self._allowed(cost[order], owner[order])]
         self._owner = owner[order]
         self._spent = np.concatenate([[0], np.cumsum(cost[order])])
-        self._total = sum(int(filters.sum()) for filters in self._filters)
+        self._total = sum(int(filters.sum()) for filters in self.filters.values())
 
     def _allowed(self, cost: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Bool, in order: False from where a part has reached its ceiling."""
@@ -60,7 +64,7 @@ class Pool:
         for part, ceiling in self._ceilings.items():
             mine = [number for number, group in enumerate(self.groups) if group.part == part]
             inside = np.isin(owner, mine)
-            most = ceiling * sum(int(self._filters[number].sum()) for number in mine)
+            most = ceiling * sum(int(self.filters[self.groups[number].name].sum()) for number in mine)
             allowed[inside] = np.cumsum(cost[inside]) <= most + 1e-9
         return allowed
 
@@ -81,7 +85,7 @@ class Pool:
         """
         wanted = fraction * self._total
         over = wanted - self._spent[-1]
-        least = min(int(filters.min()) for filters in self._filters)
+        least = min(int(filters.min()) for filters in self.filters.values())
         found = {}
         for number, (group, _, taken, kept) in enumerate(self._counts(fraction)):
             if group.size - kept != max(taken, self._already[number]):

@@ -26,19 +26,17 @@ def of_filters(
     Returns:
         sentences; none where they differ by a channel or less.
     """
-    groups = [group for pool in pools for group in pool.groups]
-    filters = {group.name: group.filters for group in groups}
+    filters = {name: each for pool in pools for name, each in pool.filters.items()}
     total = sum(int(each.sum()) for each in filters.values())
     missing = fraction * total - sum(int(filters[name][gone[name]].sum()) for name in filters)
     if abs(missing) <= min(int(each.min()) for each in filters.values()) * (1 + 1e-9):
         return []
     limits = {name: why for pool in pools for name, why in pool.limits(fraction).items()}
     by_kind: dict[str, list[str]] = {}
-    for group in groups:
-        short = fraction * filters[group.name].sum() - filters[group.name][gone[group.name]].sum()
-        alone = limits.get(group.name) in ("rounding", "small", "already")
-        if group.name in limits and (not alone or short * missing > 0):
-            by_kind.setdefault(limits[group.name], []).append(group.name)
+    for name, why in limits.items():
+        short = fraction * filters[name].sum() - filters[name][gone[name]].sum()
+        if why in ("floor", "ceiling") or short * missing > 0:
+            by_kind.setdefault(why, []).append(name)
     return [_sentence(kind, names, fraction, how) for kind, names in by_kind.items()]
 
 

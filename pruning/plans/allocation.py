@@ -50,8 +50,9 @@ def plan(
         graph: the model's groups, or the model itself, all of which may then be pruned.
         scores: of the same graph, or a criterion that makes them, such as `pruning.L1()`.
         sparsity: fraction of `measure` to remove, in [0, 1). Or a mapping: layer name, pattern with * and ?, or part
-            -> fraction of what its own layers cost (all layers of a part; else those that make or carry the channels);
-            what no entry names stays whole, and a group that several name follows the entry that names the fewest.
+            -> fraction of its own: of what a part's layers cost, counted in the end; of what the layers cost that
+            make or carry the channels of a layer or pattern, counted with all else whole. What no entry names stays
+            whole, and a group that several name follows the entry that names the fewest.
         scope: where channels compete: "layer" or "uniform", the same fraction of every group; "part", within each
             part of the model; "isomorphic", among groups of equal structure (Fang et al., ECCV 2024); "global", all
             against all.
@@ -147,9 +148,13 @@ def plan(
     dense = without(counts, {})
     found = _met_all(graph, pools, rest, counts, dense, measure, how)
     gone = rest | {name: cut for met in found.values() for name, cut in met.gone.items()}
-    why = [text for target in wanted for text in reasons.of_cost(found[target.name], target.fraction, measure, how)]
+    why = [text for t in wanted for text in reasons.of_cost(found[t.name], t.fraction, measure, how, t.name)]
     left = without(counts, gone)
-    shares = {t.name: 1 - t.of(left, measure) / t.of(dense, measure) for t in wanted if t.name}
+    shares = {
+        t.name: 1 - t.of(left, measure) / t.of(dense, measure) if t.part else found[t.name].saved
+        for t in wanted
+        if t.name
+    }
     return made(gone, 1 - getattr(left, measure) / getattr(dense, measure), why, shares)
 
 
@@ -176,15 +181,18 @@ def _met_all(
     graph: ChannelGraph, pools: list[tuple[Target, list[Pool]]], rest: Gone, counts: ChannelGraph, dense: Any,
     measure: str, how: Mapping,
 ) -> dict[str, Met]:  # fmt: skip
-    """Name of each target -> its cut. What one takes changes what another's layers cost: they are met in turn, until
-    none changes."""
+    """Name of each target -> its cut. What others lose makes a part's layers cheaper: parts are met in turn, until none
+    changes."""
     found: dict[str, Met] = {}
-    for _ in range(_ROUNDS if len(pools) > 1 else 1):
+    for _ in range(_ROUNDS if any(target.part for target, _ in pools) else 1):
         before = {name: met.gone for name, met in found.items()}
         for target, own in pools:
             if not target.of(dense, measure):
                 raise ValueError(f"sparsity names {target.name!r}, whose layers cost no {measure}")
-            others = rest | {k: v for name, met in found.items() if name != target.name for k, v in met.gone.items()}
+            others = rest
+            if target.part:
+                taken = [met.gone for name, met in found.items() if name != target.name]
+                others = {name: cut for gone in (rest, *taken) for name, cut in gone.items()}
 
             def saved(gone: Gone, target: Target = target, others: Gone = others) -> float:
                 return 1 - target.of(without(counts, others | gone), measure) / target.of(dense, measure)

@@ -40,11 +40,17 @@ def of_filters(
     return [_sentence(kind, names, fraction, how) for kind, names in by_kind.items()]
 
 
-def of_cost(met: Met, asked: float, measure: str, how: Mapping[str, Any]) -> list[str]:
-    """Why what goes is not `asked` of a cost that was bisected; none where they differ by a channel or less."""
+def of_cost(met: Met, asked: float, measure: str, how: Mapping[str, Any], name: str = "") -> list[str]:
+    """Why what goes is not `asked` of a cost that was bisected; none where they differ by a channel or less.
+
+    Args:
+        name: of the layer, pattern or part whose cost it is; "" for the whole model.
+    """
+    measure = f"{measure} of {name!r}" if name else measure
     if met.other is None:
         if met.saved > asked + 1e-9:
-            return [f"{met.saved:.2%} of the {measure} are gone already, and gone channels do not come back"]
+            others = ", or go with channels of others that its layers read" if name else ""
+            return [f"{met.saved:.2%} of the {measure} are gone already{others}; gone channels do not come back"]
         return []
     changes = met.changes()
     step = abs(met.other_saved - met.saved) / max(sum(changes.values()), 1)

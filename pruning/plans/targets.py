@@ -20,12 +20,15 @@ class Target:
         fraction: in [0, 1).
         groups: prunable groups whose channels go for it.
         layers: paths of the layers whose cost it is a fraction of; None: all of the model.
+        part: whether it names a part of the model, whose cost then is what is left of it in the end. A layer's or
+            pattern's is counted with all else whole: what a layer reads of others is not its own to lose.
     """
 
     name: str
     fraction: float
     groups: list[Group]
     layers: frozenset[str] | None = None
+    part: bool = False
 
     def of(self, cost: Cost, measure: str) -> int:
         """Its layers' parameters, MACs or bytes in a cost."""
@@ -61,7 +64,8 @@ def targets(graph: ChannelGraph, sparsity: Any) -> list[Target]:
     for name, fraction in fractions.items():
         mine = [group for group in matched[name] if owner[group.name] == name]
         if mine:
-            found.append(Target(name, fraction, mine, _layers(graph, name, mine)))
+            part = all(group.part == name for group in mine)
+            found.append(Target(name, fraction, mine, _layers(graph, name, mine, part), part))
     return found
 
 
@@ -88,9 +92,8 @@ def _matches(group: Group, name: str) -> bool:
     return name in names or any(fnmatchcase(one, name) for one in names)
 
 
-def _layers(graph: ChannelGraph, name: str, groups: list[Group]) -> frozenset[str]:
+def _layers(graph: ChannelGraph, name: str, groups: list[Group], part: bool) -> frozenset[str]:
     """Paths: all layers of a part; else those that make or carry the groups' channels."""
-    part = {call.path for call in graph.calls if call.part == name}
-    if part and all(group.part == name for group in groups):
-        return frozenset(part)
+    if part:
+        return frozenset(call.path for call in graph.calls if call.part == name)
     return frozenset(member.path for group in groups for member in group.members if member.role != "reads")

@@ -70,6 +70,25 @@ def test_fractions_of_a_part_are_of_its_own_cost(scope, measure):
     assert f"of 'body': {plan.shares['body']:.2%} of {measure} go, 30.00% asked" in str(plan)
 
 
+def test_fractions_of_a_layer_are_of_what_it_makes(nets):
+    """What it reads of others is not its own to lose: each layer's share is its channels', whatever others lose."""
+    model = nets.plain(norm=False, bias=False)
+    plan = pruning.plan(model, pruning.Random(0), {"conv0": 0.5, "conv*": 0.25}, measure="macs")
+    assert counts(plan) == {"conv0": 3, "conv1": 2} and plan.shares == {"conv0": 0.5, "conv*": 0.25}
+    cost = pruning.cost(model, plan=plan)
+    assert plan.achieved == pytest.approx(1 - cost.effective.macs / cost.macs) and plan.achieved > 0.5
+
+
+def test_a_part_that_others_have_made_cheap_enough_keeps_its_own(nets):
+    asked = {"features": 0.6, "rpn": 0.1}
+    plan = pruning.plan(nets.fpn(), pruning.Random(), asked, measure="macs", input_shapes=SHAPES)
+    assert plan.removed["rpn/rpn_conv"] == () and plan.shares["rpn"] > 0.1
+    assert plan.reasons[0].endswith(
+        "of the macs of 'rpn' are gone already, or go with channels of others that its layers read; gone channels do "
+        "not come back"
+    )
+
+
 def test_a_mapping_round_trips_and_files_of_before_are_read(nets, tmp_path):
     plan = pruning.plan(nets.fpn(), pruning.Random(), {"features": 0.5, "rpn*": 0.2})
     plan.save(tmp_path / "plan.json")

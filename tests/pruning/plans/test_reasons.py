@@ -85,7 +85,7 @@ def test_what_is_gone_already():
     plan = planned(graph, 0.2, already=gone)
     assert plan.reasons == ("gone already: the group 'conv0' has lost more than 20.00% before",)
     plan = planned(graph, 0.1, measure="macs", already=gone)
-    assert plan.achieved > 0.3 and plan.reasons[0].endswith("are gone already, and gone channels do not come back")
+    assert plan.achieved > 0.3 and plan.reasons[0].endswith("are gone already; gone channels do not come back")
 
 
 def test_a_budget_out_of_reach_names_locks_and_floors():

@@ -8,7 +8,7 @@ import numpy as np
 from pruning.costs.model_cost import counted, without
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group
-from pruning.masks.masking import silent
+from pruning.masks.living_channels import living
 
 PRICES = ("macs", "params", "bytes")
 _SIZED: "WeakKeyDictionary[ChannelGraph, dict[str, ChannelGraph]]" = WeakKeyDictionary()
@@ -52,7 +52,7 @@ def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict
     """
     if measure not in PRICES:
         raise ValueError(f"per is {measure!r}; accepted: None, {', '.join(PRICES)}")
-    counts, gone = sized(graph, input_shapes), silent(graph)
+    counts, gone = sized(graph, input_shapes), {name: ~alive for name, alive in living(graph).items()}
     now = getattr(without(counts, gone), measure)
     found = {}
     for group in graph.prunable:
@@ -60,7 +60,7 @@ def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict
         saved = np.zeros(group.size)
         for kind in np.unique(kinds):
             mine = np.flatnonzero(kinds == kind)
-            one = mine[np.argmin(masked[mine])]  # one that is still there, if any is
+            one = mine[np.argmin(masked[mine])]  # one that lives, if any does
             changed = masked.copy()
             changed[one] = not masked[one]
             saved[mine] = abs(now - getattr(without(counts, {**gone, group.name: changed}), measure))

@@ -76,27 +76,28 @@ class Pool:
             gone[group.name][order[: group.size - kept]] = True
         return gone
 
-    def limits(self, fraction: float) -> dict[str, str]:
-        """What keeps a group from losing just `fraction` of the pool's filters.
+    def limits(self, fraction: float) -> dict[str, tuple[str, int]]:
+        """What keeps the groups from losing just `fraction` of the pool's filters.
 
         Returns:
-            group name -> "floor", "ceiling", "already", "rounding" or "small" (no whole number of its channels comes
-            near enough); groups that nothing limits are not named.
+            group name -> "floor", "ceiling", "already", "rounding" or "small" (no whole number of channels comes near
+            enough), and 1 if less goes for it, -1 if more does; groups that nothing limits are not named.
         """
         wanted = fraction * self._total
         over = wanted - self._spent[-1]
+        off = wanted - self._spent[np.argmin(np.abs(self._spent - wanted))]
         least = min(int(filters.min()) for filters in self.filters.values())
         found = {}
-        for number, (group, _, taken, kept) in enumerate(self._counts(fraction)):
-            if group.size - kept != max(taken, self._already[number]):
-                found[group.name] = "rounding"
-            elif self._already[number] > taken:
-                found[group.name] = "already"
+        for (group, _, taken, kept), before in zip(self._counts(fraction), self._already, strict=True):
+            goes = group.size - kept
+            if goes != max(taken, before):
+                found[group.name] = ("rounding", 1 if goes < max(taken, before) else -1)
+            elif before > taken:
+                found[group.name] = ("already", -1)
             elif over > least / 2:
-                at_floor = group.size - taken <= self._floors[group.name]
-                found[group.name] = "floor" if at_floor else "ceiling"
-            elif len(self.groups) == 1 and abs(taken / group.size - fraction) > 1e-9:
-                found[group.name] = "small"
+                found[group.name] = ("floor" if kept <= self._floors[group.name] else "ceiling", 1)
+            elif abs(off) > 1e-9:
+                found[group.name] = ("small", 1 if off > 0 else -1)
         return found
 
     def _counts(self, fraction: float) -> Iterator[tuple[Group, np.ndarray, int, int]]:

@@ -31,12 +31,11 @@ def of_filters(
     missing = fraction * total - sum(int(filters[name][gone[name]].sum()) for name in filters)
     if abs(missing) <= min(int(each.min()) for each in filters.values()) * (1 + 1e-9):
         return []
-    limits = {name: why for pool in pools for name, why in pool.limits(fraction).items()}
     by_kind: dict[str, list[str]] = {}
-    for name, why in limits.items():
-        short = fraction * filters[name].sum() - filters[name][gone[name]].sum()
-        if why in ("floor", "ceiling") or short * missing > 0:
-            by_kind.setdefault(why, []).append(name)
+    for pool in pools:
+        for name, (kind, sign) in pool.limits(fraction).items():
+            if sign * missing > 0:
+                by_kind.setdefault(kind, []).append(name)
     return [_sentence(kind, names, fraction, how) for kind, names in by_kind.items()]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
-from pruning.masks.masking import silent
+from pruning.masks.living_channels import living
 from pruning.wrong_objects import needs_graph, no_model_inside
 
 
@@ -101,16 +101,6 @@ class Random(Criterion):
     def score(self, graph: ChannelGraph, group: Any) -> np.ndarray:
         generator = np.random.default_rng([self.seed, *group.name.encode()])
         return generator.random(group.size)
-
-
-def living(graph: ChannelGraph) -> dict[str, np.ndarray]:
-    """The channels that live: what is relative is relative to these, so that masked ones change no other's score.
-
-    Returns:
-        prunable group -> bool (size,), False where a channel is silent. No plan silences a whole group: one in which
-        everything is silent was made so (a layer that starts at zero), and all its channels live.
-    """
-    return {name: ~gone if not gone.all() else np.ones_like(gone) for name, gone in silent(graph).items()}
 
 
 def silent_last(values: Mapping[str, np.ndarray], alive: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

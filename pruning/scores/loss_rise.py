@@ -10,8 +10,8 @@ import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group
+from pruning.masks.living_channels import living
 from pruning.progress import with_bar
-from pruning.scores.criteria import living
 from pruning.scores.gradients import batch_size, compiled
 from pruning.scores.task_criterion import ByTask, TaskCriterion
 

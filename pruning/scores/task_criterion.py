@@ -1,5 +1,6 @@
 """Criteria from data: a score per channel and task, joined by an arbiter."""
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,9 +10,10 @@ import numpy as np
 
 from pruning.costs.savings import savings
 from pruning.graph.channel_graph import ChannelGraph
+from pruning.masks.living_channels import living
 from pruning.scores.arbiters import Arbiter, WeightedSum
-from pruning.scores.criteria import Criterion, Scores, living
-from pruning.wrong_objects import needs_graph
+from pruning.scores.criteria import Criterion, Scores
+from pruning.wrong_objects import named, needs_graph
 
 ByTask = dict[str, dict[str, np.ndarray]]
 _FLUSHED = 0.1  # share of the living channels at exactly zero in float16 from which on it is said; some are just dead
@@ -38,6 +40,14 @@ class TaskCriterion(Criterion):
     per: str | None = None
     input_shapes: Any = None
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if inspect.isclass(self.arbiter) or not callable(self.arbiter):
+            how = f"pruning.{self.arbiter.__name__}()" if inspect.isclass(self.arbiter) else "pruning.Mean()"
+            raise TypeError(f"arbiter is {named(self.arbiter)}: write an object, arbiter={how}")
+        if isinstance(self.batches, Mapping):
+            raise TypeError("batches is one mapping; expected several batches, one after another: write [batch]")
 
     def __call__(self, graph: ChannelGraph) -> Scores:
         """Score every prunable group of a graph of the model as it is now; raises what the arbiter raises."""

@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import pruning
+from pruning.costs.savings import savings
 
 L = keras.layers
 
@@ -18,6 +21,38 @@ def graph_of(*widths):
 
 def planned(graph, *arguments, **settings):
     return pruning.plan(graph, pruning.Random(0), *arguments, **settings)
+
+
+@given(
+    asked=st.floats(0, 0.97),
+    scope=st.sampled_from(["layer", "part", "isomorphic", "global"]),
+    measure=st.sampled_from(["filters", "macs"]),
+    how=st.fixed_dictionaries({
+        "round_to": st.sampled_from([1, 1, 4]), "min_channels": st.sampled_from([1, 3]),
+        "keep_at_least": st.sampled_from([0.0, 0.3]),
+    }),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_more_than_a_channel_has_a_reason_and_nothing_else_has(asked, scope, measure, how):
+    graph = GRAPHS.setdefault("graph", graph_of(3, 4, 4, 4, 4, 12, 20, 9))
+    try:
+        plan = planned(graph, asked, scope, measure, **how)
+    except ValueError as error:
+        assert measure == "macs" and "cannot be removed: at most" in str(error)
+        return
+    if measure == "filters":
+        channels = [1 / 60]
+    else:
+        cost = pruning.cost(graph.model, plan=plan)
+        channels = [values.max() / cost.macs for values in savings(graph, "macs").values()]
+    difference = abs(plan.achieved - asked)
+    if difference > max(channels) * (1 + 1e-9):
+        assert plan.reasons
+    if measure == "filters":
+        assert bool(plan.reasons) == (difference > 1 / 60 + 1e-9)
+
+
+GRAPHS = {}
 
 
 def test_nothing_to_say_where_it_is_met():

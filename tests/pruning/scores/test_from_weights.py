@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pruning
-from pruning.scores.criteria import living
+from pruning.masks.living_channels import living
 
 L = keras.layers
 

@@ -9,7 +9,7 @@ import pytest
 import pruning
 from pruning.costs import savings as savings_module
 from pruning.costs.savings import savings
-from pruning.scores.criteria import living
+from pruning.masks.living_channels import living
 from pruning.scores.gradients import Gates
 
 L = keras.layers
@@ -176,3 +176,13 @@ def test_a_model_where_a_graph_belongs_is_named(nets):
     model = forked()
     with pytest.raises(TypeError, match=r"write Taylor\(...\)\(pruning.ChannelGraph\(model\)\)"):
         pruning.Taylor(losses_of(model), [pictures()])(model)
+
+
+def test_wrong_objects_are_named():
+    for settings, word in (
+        ({"batches": [1], "arbiter": pruning.Union}, r"the class Union: write an object, arbiter=pruning.Union\(\)"),
+        ({"batches": [1], "arbiter": "union"}, "arbiter is 'union'"),
+        ({"batches": {"image": 1}}, r"write \[batch\]"),
+    ):
+        with pytest.raises(TypeError, match=word):
+            pruning.Taylor(print, **settings)

@@ -32,7 +32,7 @@ def planned(graph, *arguments, **settings):
         "keep_at_least": st.sampled_from([0.0, 0.3]),
     }),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_more_than_a_channel_has_a_reason_and_nothing_else_has(asked, scope, measure, how):
     graph = GRAPHS.setdefault("graph", graph_of(3, 4, 4, 4, 4, 12, 20, 9))
     try:

@@ -3,6 +3,7 @@
 from pruning.costs.model_cost import Cost, cost
 from pruning.costs.timing import Latency, latency
 from pruning.graph.channel_graph import ChannelGraph
+from pruning.graph.graph_report import GraphReport
 from pruning.layers.layer_rule import LayerRule
 from pruning.layers.registry import register
 from pruning.masks.holding_optimizer import masked, masked_class
@@ -12,30 +13,41 @@ from pruning.plans.allocation import plan
 from pruning.plans.pruning_plan import Plan
 from pruning.removal.recalibration import recalibrate
 from pruning.removal.smaller_model import remove
-from pruning.scores.arbiters import Arbiter, MeanRank, Union, WeightedSum
+from pruning.scores.arbiters import Arbiter, Mean, MeanRank, Sum, Union, WeightedSum
+from pruning.scores.batch_norm_scale import BatchNormScale
 from pruning.scores.criteria import Criterion, Random, Scores
+from pruning.scores.geometric_median import FPGM
+from pruning.scores.group_magnitude import GroupL1, GroupL2
 from pruning.scores.loss_rise import LossRise
-from pruning.scores.magnitude import L1, L2
+from pruning.scores.magnitude import L1, L2, FilterCriterion
 from pruning.scores.saliency import Fisher, GateCriterion, Taylor
 from pruning.scores.task_criterion import TaskCriterion
 
 __all__ = [
+    "FPGM",
     "L1",
     "L2",
     "Arbiter",
+    "BatchNormScale",
     "ChannelGraph",
     "Cost",
     "Criterion",
+    "FilterCriterion",
     "Fisher",
     "GateCriterion",
+    "GraphReport",
+    "GroupL1",
+    "GroupL2",
     "Latency",
     "LayerRule",
     "LossRise",
+    "Mean",
     "MeanRank",
     "Plan",
     "PruningCallback",
     "Random",
     "Scores",
+    "Sum",
     "TaskCriterion",
     "Taylor",
     "Union",

@@ -79,6 +79,8 @@ class Run:
         start = f"{run.criterion}-{run.ratio:g}" if run.kind == "pruned" else run.kind
         again = f"-r{run.repeat}" if run.repeat else ""
         changed = {key: value for key, value in run.changed().items() if key != "evaluation"}
+        if run.criterion in ("l1", "l2"):  # in version 0.1 they were group_l1 and group_l2: none goes on as the other
+            changed["formula"] = "as published"
         return f"{start}-s{run.seed}{again}-{fingerprint(changed)}"
 
     @property

@@ -94,7 +94,7 @@ digits or shapes. Every setting of a recipe is a flag that wins over it; the mos
   --data.train, --data.test     your own data in place of the recipe's (problem: maskrcnn); see own_data
   --training.steps N            updates of the dense model's training
   --finetune.steps N            updates after pruning
-  --grid.criterion l1 taylor    what scores the channels: l1, l2, random, taylor, fisher, loss_rise
+  --grid.criterion l1 taylor    what scores the channels: l1, group_l1, random, fpgm, taylor, fisher, ...
   --grid.ratio 0.2 0.4          fractions to remove, of --grid.budget filters, params or macs
   --evaluation.split tune       measure on the pictures for choices; test once they are made
   --threads N                   0: one for every core

@@ -5,7 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from pruning.graph.groups import Group, collect_groups, listing
 from pruning.graph.trace import Kernel, Slice, Trace
 from pruning.graph.walk import network_of, walk
 from pruning.layers.registry import Rules, Stated
+
+if TYPE_CHECKING:
+    from pruning.graph.graph_report import GraphReport
 
 Selector = str | re.Pattern | type
 
@@ -144,6 +147,16 @@ class ChannelGraph:
         stays = [~gone[g.name] if g.name in gone else np.ones(g.size, dtype=bool) for g in self.groups]
         starts = np.cumsum([0, *(group.size for group in self.groups[:-1])])
         return np.concatenate(stays)[starts[self._group_of] + self._unit_of]
+
+    def report(self, input_shapes: dict[str, tuple] | tuple | None = None) -> "GraphReport":
+        """What may go and what not, with the reason, and how much of each measure at most; see `GraphReport`.
+
+        Args:
+            input_shapes: what MACs are counted for, as for `pruning.cost`; default, those that the graph was made with.
+        """
+        from pruning.graph.graph_report import report
+
+        return report(self, input_shapes)
 
     def __getitem__(self, name: str) -> Group:
         for group in self.groups:

@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from pruning.wrong_objects import needs_model
+
 
 @dataclass(eq=False)
 class Call:
@@ -67,6 +69,7 @@ def network_of(model: Any) -> Any:
     Raises:
         TypeError: neither; a subclassed model has no graph to read.
     """
+    needs_model(model)
     network = getattr(model, "network", model)
     if not (is_functional(network) or isinstance(network, keras.Sequential)):
         raise TypeError(

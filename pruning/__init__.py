@@ -1,5 +1,8 @@
 """Which channels go, and how they go: structured pruning for any Keras 3 Functional model."""
 
+from pruning.compression.batch_norm_folding import fold_batch_norm
+from pruning.compression.quantization import quantize
+from pruning.compression.quantization_report import QuantizationReport
 from pruning.costs.model_cost import Cost, cost
 from pruning.costs.timing import Latency, latency
 from pruning.graph.channel_graph import ChannelGraph
@@ -32,6 +35,7 @@ __all__ = [
     "MeanRank",
     "Plan",
     "PruningCallback",
+    "QuantizationReport",
     "Random",
     "Scores",
     "TaskCriterion",
@@ -40,12 +44,14 @@ __all__ = [
     "WeightedSum",
     "apply_masks",
     "cost",
+    "fold_batch_norm",
     "hold",
     "latency",
     "mask",
     "masked",
     "masked_class",
     "plan",
+    "quantize",
     "recalibrate",
     "register",
     "remove",

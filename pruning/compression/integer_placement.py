@@ -61,7 +61,7 @@ def place(network: NetworkConfig, keep: Iterable[str]) -> Placement:
     Raises:
         ValueError: one of `keep` fits no layer.
     """
-    kept = _kept(network, keep)
+    kept = kept_paths(network, keep)
     uses = _Uses(network)
     float_entries: set[str] = set()
     while True:  # what enters a nested network is known once all its callers are; this only ever adds to the floats
@@ -193,7 +193,12 @@ class _Uses:
         )
 
 
-def _kept(network: NetworkConfig, keep: Iterable[str]) -> set[str]:
+def kept_paths(network: NetworkConfig, keep: Iterable[str]) -> set[str]:
+    """Paths of the layers that names, paths, parts or regular expressions fit.
+
+    Raises:
+        ValueError: one fits no layer.
+    """
     paths = [net.path + name for net in network.everywhere() for name in net.entries]
     found: set[str] = set()
     for pattern in [keep] if isinstance(keep, str) else keep:

@@ -5,6 +5,7 @@ from pruning.compression.compact_file import load_compact, save_compact
 from pruning.compression.half_precision import to_float16
 from pruning.compression.quantization import quantize
 from pruning.compression.quantization_report import QuantizationReport
+from pruning.compression.tf_keras_twin import take_weights, tensorflow_model_optimization, to_tf_keras
 from pruning.compression.weight_clustering import cluster
 from pruning.costs.model_cost import Cost, cost
 from pruning.costs.timing import Latency, latency
@@ -62,5 +63,8 @@ __all__ = [
     "remove",
     "save_compact",
     "silent",
+    "take_weights",
+    "tensorflow_model_optimization",
     "to_float16",
+    "to_tf_keras",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -18,7 +19,15 @@ from pruning.removal.rebuild import pairs
 _SAMPLE = 4096  # weights that show whether a kernel may have few different numbers
 
 
-def save_compact(model: keras.Model, path: str | Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class StoredWeight:
+    """How a weight is written: "int8", "table", "float16" or "float32"; and the bytes of its numbers."""
+
+    form: str
+    bytes: int
+
+
+def save_compact(model: keras.Model, path: str | Path) -> dict[str, StoredWeight]:
     """Write a model, without its optimizer, in one .safetensors file, and each weight as small as it goes without loss.
 
     A weight is written as int8 codes and a float32 scale for each output channel, as places in a table of float32 in as
@@ -31,7 +40,7 @@ def save_compact(model: keras.Model, path: str | Path) -> dict[str, str]:
         path: of the file, ".safetensors" by custom.
 
     Returns:
-        name of each weight, "features/conv1:0" -> "int8", "table", "float16" or "float32".
+        name of each weight, "features/conv1:0" -> its StoredWeight.
 
     Raises:
         TypeError: not a Keras model.
@@ -43,7 +52,8 @@ def save_compact(model: keras.Model, path: str | Path) -> dict[str, str]:
     arrays: dict[str, np.ndarray] = {}
     found = {}
     for name, weight, axes in _weights(model):
-        found[name], parts = _smallest(np.asarray(weight), axes)
+        form, parts = _smallest(np.asarray(weight), axes)
+        found[name] = StoredWeight(form, sum(array.nbytes for array in parts.values()))
         arrays |= {f"{name}.{part}": np.ascontiguousarray(array) for part, array in parts.items()}
     save_file(arrays, path, {"model": json.dumps(config, separators=(",", ":"))})
     return found

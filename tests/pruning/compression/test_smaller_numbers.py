@@ -86,7 +86,7 @@ def test_a_compact_file_gives_every_number_back(nets, tmp_path, how):
     most, kind = {
         "as it is": (1, "float32"), "int8": (0.75, "int8"), "float16": (0.65, "float16"), "clusters": (0.4, "table")
     }[how]  # fmt: skip
-    assert written["wide:0"] == kind and share < most
+    assert written["wide:0"].form == kind and share < most
 
 
 def test_an_object_around_a_network_and_other_files(nets, tmp_path):

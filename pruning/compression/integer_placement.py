@@ -72,6 +72,20 @@ def place(network: NetworkConfig, keep: Iterable[str]) -> Placement:
         float_entries = found.float_entries
 
 
+def answers(network: NetworkConfig) -> set[str]:
+    """Paths of the layers with kernels whose results are answers of the model, with nothing but a rectifier behind."""
+    uses = _Uses(network)
+    return {
+        net.path + call.name
+        for net in network.everywhere()
+        for call in net.calls
+        if call.name not in net.nested
+        and kind(net.entries[call.name]) == "kernel"
+        and net.entries[call.name]["config"]["activation"] in RECTIFIERS
+        and not any(uses.by_layers(net, (call.name, one.number, 0)) for one in net.calls_of(call.name))
+    }
+
+
 class _Pass:
     """One pass over all calls, in order."""
 

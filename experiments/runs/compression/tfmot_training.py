@@ -15,6 +15,8 @@ from experiments.problems.functional import output_names
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training.optimizers import finetuning_rates
 from experiments.settings.recipe import TrainingSettings
+from pruning.compression.integer_placement import answers
+from pruning.compression.network_config import NetworkConfig
 
 
 def trained(
@@ -38,7 +40,7 @@ def trained(
     try:
         twin = pruning.to_tf_keras(model)
         if stage == "tfmot_qat":
-            wrapped = tfmot.quantization.keras.quantize_model(twin)
+            wrapped = _quantization_aware(tfmot.quantization.keras, twin, answers_of(model))
         else:
             kmeans = tfmot.clustering.keras.CentroidInitialization.KMEANS_PLUS_PLUS
             wrapped = tfmot.clustering.keras.cluster_weights(
@@ -64,6 +66,25 @@ def trained(
         content: bytes = converter.convert()
     names = list(wrapped.output_names)
     return content, dict(zip(sorted(wrapped.output), names, strict=True)) if isinstance(wrapped.output, dict) else names
+
+
+def _quantization_aware(quantization: Any, twin: Any, float_layers: set[str]) -> Any:
+    """A twin ready for quantization-aware training, but for the layers whose results are the model's answers.
+
+    tfmot's ranges of results begin at -6 to 6 and move by a thousandth a step: angles and box deltas would be cut off.
+    """
+    import tf_keras
+
+    def marked(layer: Any) -> Any:
+        return layer if layer.name in float_layers else quantization.quantize_annotate_layer(layer)
+
+    with quantization.quantize_scope():
+        return quantization.quantize_apply(tf_keras.models.clone_model(twin, clone_function=marked))
+
+
+def answers_of(model: keras.Model) -> set[str]:
+    """Names of the layers whose results are a model's answers."""
+    return {path.rpartition("/")[2] for path in answers(NetworkConfig(model.get_config()))}
 
 
 def _fit(

@@ -1,5 +1,6 @@
 """The tf_keras twin: equal outputs, and tensorflow-model-optimization at work on it, down to the LiteRT file."""
 
+import importlib.util
 import os
 
 import keras
@@ -10,8 +11,10 @@ import tensorflow as tf
 import maskrcnn
 import pruning
 
-pytest.importorskip("tf_keras")
-pytest.importorskip("tensorflow_model_optimization")
+pytestmark = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("tf_keras", "tensorflow_model_optimization"))),
+    reason="tensorflow-model-optimization is not installed",
+)
 L = keras.layers
 
 

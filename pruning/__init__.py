@@ -10,7 +10,8 @@ from pruning.compression.weight_clustering import cluster
 from pruning.costs.model_cost import Cost, cost
 from pruning.costs.timing import Latency, latency
 from pruning.graph.channel_graph import ChannelGraph
-from pruning.layers.rules import register
+from pruning.layers.layer_rule import LayerRule
+from pruning.layers.registry import register
 from pruning.masks.holding_optimizer import masked, masked_class
 from pruning.masks.masking import apply_masks, hold, mask, silent
 from pruning.masks.pruning_callback import PruningCallback
@@ -35,6 +36,7 @@ __all__ = [
     "Fisher",
     "GateCriterion",
     "Latency",
+    "LayerRule",
     "LossRise",
     "MeanRank",
     "Plan",

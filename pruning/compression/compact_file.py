@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from pruning.compression.number_grids import OUTPUT_AXES, integer_codes
+from pruning.compression.rewriting import layers_by_path
 from pruning.graph.walk import network_of
-from pruning.removal.rebuild import pairs
 
 _SAMPLE = 4096  # weights that show whether a kernel may have few different numbers
 
@@ -79,7 +79,7 @@ def load_compact(path: str | Path) -> keras.Model:
             if not parts:
                 raise ValueError(f"{path} holds no weight {name!r}")
             weight.assign(_restored(parts, tuple(weight.shape), axes))
-    for _, layer, _ in pairs(network_of(model), network_of(model)):
+    for _, layer in layers_by_path(network_of(model)):
         if hasattr(layer, "finalize_state"):  # Normalization computes with a copy of its statistics
             layer.finalize_state()
     return model
@@ -87,10 +87,8 @@ def load_compact(path: str | Path) -> keras.Model:
 
 def _weights(model: keras.Model) -> Iterator[tuple[str, keras.Variable, tuple[int, ...] | None]]:
     """Name, variable, and the axes that count output channels, None where there are none, of every weight once."""
-    network, seen = network_of(model), set()
-    for path, layer, _ in pairs(network, network):
-        if isinstance(layer, keras.Model):
-            continue
+    seen: set[int] = set()
+    for path, layer in layers_by_path(network_of(model)):
         for place, weight in enumerate(layer.weights):
             if id(weight) not in seen:
                 seen.add(id(weight))

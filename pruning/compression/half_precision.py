@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from pruning.compression.batch_norm_folding import fold
 from pruning.compression.network_config import NetworkConfig
 from pruning.compression.quantization_report import LayerPrecision, QuantizationReport
-from pruning.compression.rewriting import Weights, rewritten
+from pruning.compression.rewriting import Weights, layers_by_path, rewritten
 from pruning.graph.walk import network_of
-from pruning.removal.rebuild import pairs
 
 _LARGEST = float(np.finfo(np.float16).max)
 
@@ -42,7 +40,6 @@ def to_float16(model: Any) -> Any:
                 weights[path] = [value.astype(np.float16).astype(value.dtype) for value in values]
 
     found = rewritten(model, edit)
-    network = network_of(found)
     found.quantization_report = QuantizationReport(
         "float16",
         tuple(
@@ -51,8 +48,8 @@ def to_float16(model: Any) -> Any:
                 "float32" if path in too_large else "float16",
                 reason=f"a weight is beyond {_LARGEST:.0f}" if path in too_large else "",
             )
-            for path, layer, _ in pairs(network, network)
-            if layer.weights and not isinstance(layer, keras.Model)
+            for path, layer in layers_by_path(network_of(found))
+            if layer.weights
         ),
     )  # fmt: skip
     return found

@@ -14,10 +14,9 @@ from pruning.compression.integer_placement import Placement, place, split_activa
 from pruning.compression.network_config import NetworkConfig, layer_entry
 from pruning.compression.number_grids import OUTPUT_AXES, on_integers
 from pruning.compression.quantization_report import LayerPrecision, QuantizationReport
-from pruning.compression.rewriting import Weights, rewritten
+from pruning.compression.rewriting import Weights, layers_by_path, rewritten
 from pruning.graph.walk import network_of
 from pruning.progress import with_bar
-from pruning.removal.rebuild import pairs
 
 
 def quantize(
@@ -65,8 +64,7 @@ def quantize(
         raise ValueError(f"percentile={percentile}: over 50, at most 100")
     edit = _Edit(bits, keep)
     found = rewritten(model, edit)
-    network = network_of(found)
-    layers = {path: layer for path, layer, _ in pairs(network, network)}
+    layers = dict(layers_by_path(network_of(found)))
     rounding = {path: layers[path] for path in edit.rounded}
     calibrate(found, rounding, with_bar(batches, "calibrating"), percentile)
     for path, kernel in edit.kernels(layers).items():
@@ -119,7 +117,7 @@ class _Edit:
         integer, how = self._placement.integer, f"int{self._bits}"
         rows = []
         for path, layer in layers.items():
-            if isinstance(layer, keras.Model | FakeQuantize | keras.layers.InputLayer):
+            if isinstance(layer, FakeQuantize | keras.layers.InputLayer):
                 continue
             quantized = path in integer
             count = sum(int(np.prod(weight.shape)) for weight in layer.weights)

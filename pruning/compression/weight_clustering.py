@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import keras
 import numpy as np
 from sklearn.cluster import KMeans
 
 from pruning.compression.integer_placement import KEPT, kept_paths
 from pruning.compression.network_config import NetworkConfig
 from pruning.compression.quantization_report import LayerPrecision, QuantizationReport
-from pruning.compression.rewriting import Weights, rewritten
+from pruning.compression.rewriting import Weights, layers_by_path, rewritten
 from pruning.graph.walk import network_of
 from pruning.progress import with_bar
-from pruning.removal.rebuild import pairs
 
 _BINS = 4096  # k-means sees each layer's weights as so many weighted points
 
@@ -56,10 +54,9 @@ def cluster(model: Any, clusters: int = 16, keep: Iterable[str] = ()) -> Any:
             found_in[path] = counts
 
     found = rewritten(model, edit)
-    network = network_of(found)
     rows = []
-    for path, layer, _ in pairs(network, network):
-        if not layer.weights or isinstance(layer, keras.Model):
+    for path, layer in layers_by_path(network_of(found)):
+        if not layer.weights:
             continue
         counts = found_in.get(path, [])
         stored = " and ".join(f"{count} numbers" for count in counts) or "float32"

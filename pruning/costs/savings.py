@@ -32,7 +32,7 @@ def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict
     """
     if measure not in PRICES:
         raise ValueError(f"per is {measure!r}; accepted: None, {', '.join(PRICES)}")
-    sized, gone = counted(graph.model, input_shapes or graph.example_shapes), silent(graph)
+    sized, gone = counted(graph, input_shapes or graph.example_shapes), silent(graph)
     found = {}
     for group in graph.prunable:
         kinds, masked = _kinds(group), gone[group.name]

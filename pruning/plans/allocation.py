@@ -1,5 +1,6 @@
 """From scores to a Plan: where the budget goes."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -109,12 +110,20 @@ def plan(
         def faster(gone: Gone) -> float:
             if not any(channels.any() for channels in gone.values()):
                 return 0.0
-            return 1 - 1 / timer(remove(graph.model, made(gone, 0.0)), graph.model).speedup
+            return 1 - 1 / timer(remove(graph, made(gone, 0.0)), graph.model).speedup
 
         return made(*bisect(cut, faster, sparsity, measure, _TIMED_RESOLUTION))
-    sized = counted(graph.model, input_shapes or graph.example_shapes)
+    sized = counted(graph, input_shapes or graph.example_shapes)
     settings["input_shapes"] = {name: list(shape) for name, shape in sized.input_shapes.items()}
-    dense = getattr(without(sized, {}), measure)
+    whole = without(sized, {})
+    if measure == "macs" and whole.uncounted:
+        settings["uncounted"] = list(whole.uncounted)
+        warnings.warn(
+            f"the MACs are partial: sparsity={sparsity} is of those that can be counted, without those of "
+            f"{', '.join(whole.uncounted)}",
+            stacklevel=2,
+        )
+    dense = getattr(whole, measure)
     return made(*bisect(cut, lambda gone: 1 - getattr(without(sized, gone), measure) / dense, sparsity, measure))
 
 

@@ -17,6 +17,7 @@ from experiments.runs.training.optimizers import finetuning_rates
 from experiments.settings.recipe import TrainingSettings
 from pruning.compression.integer_placement import answers
 from pruning.compression.network_config import NetworkConfig
+from pruning.compression.rewriting import network_config
 
 
 def trained(
@@ -84,7 +85,7 @@ def _quantization_aware(quantization: Any, twin: Any, float_layers: set[str]) ->
 
 def answers_of(model: keras.Model) -> set[str]:
     """Names of the layers whose results are a model's answers."""
-    return {path.rpartition("/")[2] for path in answers(NetworkConfig(model.get_config()))}
+    return {path.rpartition("/")[2] for path in answers(NetworkConfig(network_config(model)))}
 
 
 def _fit(

@@ -177,3 +177,36 @@ def test_mistakes_are_named(nets):
         pruning.quantize(model, [nets.inputs(model)], keep=["nothing"])
     with pytest.raises(ValueError, match="percentile=20"):
         pruning.quantize(model, [nets.inputs(model)], percentile=20)
+
+
+def test_models_of_classes_of_their_own_and_sequential_ones(nets):
+    class MakesItsLayers(keras.Model):
+        def __init__(self, width=4, **kwargs):
+            image = keras.Input((8, 8, 3))
+            x = L.BatchNormalization(name="norm")(L.Conv2D(width, 3, use_bias=False, name="conv")(image))
+            super().__init__(image, L.Dense(2, name="answer")(L.Flatten(name="flat")(L.ReLU(name="relu")(x))), **kwargs)
+
+    class TakesThem(keras.Model):
+        def __init__(self, inputs, outputs, extra=3, **kwargs):
+            super().__init__(inputs, outputs, **kwargs)
+            self.extra = extra
+
+        def get_config(self):
+            return {**super().get_config(), "extra": self.extra}
+
+    image = keras.Input((8, 8, 3), name="image")
+    own = MakesItsLayers(name="own")
+    around = TakesThem(image, L.Dense(2, name="last")(L.ReLU(name="active")(own(image))), extra=7)
+    inner = keras.Sequential([L.Conv2D(4, 3, activation="relu", name="inside"), L.Flatten(name="flat")], name="inner")
+    chain = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(4, 3, use_bias=False, name="first"),
+                              L.BatchNormalization(name="norm"), L.ReLU(name="relu"), inner,
+                              L.Dense(5, activation="softmax", name="cls")])  # fmt: skip
+    with pytest.warns(UserWarning, match="builds its layers itself"):
+        pruning.quantize(own, [nets.inputs(own)])
+    for model, kind, quantized_layers in ((around, TakesThem, 2), (chain, keras.Sequential, 3)):
+        nets.lively(model)
+        x = nets.inputs(model)
+        found = pruning.quantize(model, [x])
+        assert type(found) is kind and nets.difference(found(x), model(x)) < 0.05
+        assert sum(bool(row.quantized and row.weights) for row in found.quantization_report.rows) == quantized_layers
+    assert pruning.quantize(around, [nets.inputs(around)]).extra == 7

@@ -21,6 +21,8 @@ CriterionName = Literal[
 ArbiterName = Literal["weighted_sum", "union", "mean_rank", "sum", "mean"]
 ScheduleName = Literal["one_shot", "polynomial_decay", "iterative", "exponential", "cosine", "one_cycle"]
 RetrainingName = Literal["finetune", "rewind", "scratch", "none"]
+CompressionName = Literal["int8", "float16", "cluster16", "cluster32", "cluster64", "tfmot_cluster16", "tfmot_qat"]
+COMPRESSIONS: tuple[str, ...] = typing.get_args(CompressionName)
 
 
 class Settings(pydantic.BaseModel):
@@ -139,6 +141,8 @@ class EvaluationSettings(Settings):
     """what stages are measured on: tune while choices are made, test once they are."""
     latency_rounds: Annotated[int, Ge(0)] = 10
     """timings of a smaller network and the dense one, in turn; 0: none."""
+    calibration_pictures: Count = 64
+    """quantize: int8: training pictures that the ranges of activations are taken from."""
 
 
 class Recipe(Settings):
@@ -160,6 +164,10 @@ class Recipe(Settings):
     """folder that the sweep's folder is made in."""
     dense_from: str | None = None
     """folder of another sweep, such as results/shapes_hard: its dense models are copied where they are the same."""
+    quantize: tuple[CompressionName, ...] = ()
+    """every run's last model in fewer bits as well, a row each: int8; float16; cluster16, 32, 64: so many different
+    weights in a layer; tfmot_cluster16, tfmot_qat: the same and quantization-aware training by
+    tensorflow-model-optimization, a LiteRT file each, with finetune's steps. No part of a run's name."""
     credit: str | None = None
     """whose pictures are shown, under which licence; without it, photographs are drawn on plain grey."""
     training: TrainingSettings = TrainingSettings()

@@ -35,20 +35,39 @@ def rebuild(model: Any, narrowing: Narrowing | None = None, cuts: Cuts | None = 
     """
     network = network_of(model)
     builder = _Builder(narrowing)
-    with keras.saving.custom_object_scope(_custom_objects(network)):
+    with keras.saving.custom_object_scope(custom_objects(network)):
         twin = builder.model(network, "")
     found = builder.carry(cuts or {})
     found.update(builder.carry_own(network, twin, found))
     if builder.lost:
         warnings.warn(". ".join(builder.lost), stacklevel=3)
+    outer, own = _around(model, network, twin)
+    return outer, found | own
+
+
+def around(model: Any, twin: Any) -> Any:
+    """A model of the class of another, with the same variables of its own, around a network made from its network.
+
+    Args:
+        model: as for `rebuild`.
+        twin: Functional where the model's network is, Sequential where that is, with inputs and outputs alike.
+    """
+    network, builder = network_of(model), _Builder(None)
+    if is_functional(network) and type(network) is not type(twin):
+        twin = builder.assembled(network, twin.input, twin.output)
+    if builder.lost:
+        warnings.warn(". ".join(builder.lost), stacklevel=4)
+    return _around(model, network, twin)[0]
+
+
+def _around(model: Any, network: Any, twin: Any) -> tuple[Any, dict[int, Any]]:
     if network is model:
-        return twin, found
+        return twin, {}
     takes = inspect.signature(type(model)).parameters.values()
     named = any(taken.name == "name" or taken.kind == taken.VAR_KEYWORD for taken in takes)
     name = {"name": model.name} if named and isinstance(model, keras.Model) else {}
     outer = type(model)(model.config, network=twin, **name)
-    found.update(_carry_around(model, outer, network, twin))
-    return outer, found
+    return outer, _carry_around(model, outer, network, twin)
 
 
 def cut(value: np.ndarray, axes: list[tuple[int, np.ndarray]]) -> np.ndarray:
@@ -87,7 +106,7 @@ class _Builder:
         outputs, _ = replay(network, config, tensors, lambda *call: self._call(path, *call))
         names = [layer.name for layer in _input_layers(network, config)]
         inputs = keras.tree.pack_sequence_as(network.input, [tensors[name] for name in names])
-        return self._assembled(network, inputs, keras.tree.pack_sequence_as(network.output, outputs))
+        return self.assembled(network, inputs, keras.tree.pack_sequence_as(network.output, outputs))
 
     def _sequential(self, network: Any, path: str) -> Any:
         kind = type(network)
@@ -130,7 +149,7 @@ class _Builder:
     def _shape(self, path: str, shape: tuple) -> tuple:
         return self._narrowing.shape(path, shape) if self._narrowing else shape
 
-    def _assembled(self, network: Any, inputs: Any, outputs: Any) -> Any:
+    def assembled(self, network: Any, inputs: Any, outputs: Any) -> Any:
         """A model of the network's class around new tensors, or a plain one."""
         kind = type(network)
         parameters = inspect.signature(kind.__init__).parameters
@@ -252,7 +271,7 @@ def _initializers(layer: Any) -> dict[str, Any]:
     return {key: value for key, value in vars(layer).items() if isinstance(value, keras.initializers.Initializer)}
 
 
-def _custom_objects(network: Any) -> dict[str, Any]:
+def custom_objects(network: Any) -> dict[str, Any]:
     """Layer classes and functions of a model by name, so that none has to be registered with Keras."""
     found = {}
     for layer in _every(network):

@@ -1,5 +1,11 @@
 """Which channels go, and how they go: structured pruning for any Keras 3 Functional model."""
 
+from pruning.compression.batch_norm_folding import fold_batch_norm
+from pruning.compression.compact_file import load_compact, save_compact
+from pruning.compression.half_precision import to_float16
+from pruning.compression.quantization import quantize
+from pruning.compression.quantization_report import QuantizationReport
+from pruning.compression.weight_clustering import cluster
 from pruning.costs.model_cost import Cost, cost
 from pruning.costs.timing import Latency, latency
 from pruning.graph.channel_graph import ChannelGraph
@@ -32,6 +38,7 @@ __all__ = [
     "MeanRank",
     "Plan",
     "PruningCallback",
+    "QuantizationReport",
     "Random",
     "Scores",
     "TaskCriterion",
@@ -39,15 +46,21 @@ __all__ = [
     "Union",
     "WeightedSum",
     "apply_masks",
+    "cluster",
     "cost",
+    "fold_batch_norm",
     "hold",
     "latency",
+    "load_compact",
     "mask",
     "masked",
     "masked_class",
     "plan",
+    "quantize",
     "recalibrate",
     "register",
     "remove",
+    "save_compact",
     "silent",
+    "to_float16",
 ]

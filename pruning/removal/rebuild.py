@@ -30,22 +30,40 @@ def rebuild(model: Any, edit: Edit | None = None, cuts: Cuts | None = None) -> t
         ValueError: a layer comes back with other weights than expected; or it is shared between nested models.
     """
     network = network_of(model)
-    config = _without_build_configs(copy.deepcopy(network.get_config()))
-    if edit is not None:
-        edit(config)
-    config.pop("trainable", None)
-    _without_draws(config, {path: layer for path, layer, _ in pairs(network, network)})
-    with keras.saving.custom_object_scope(_custom_objects(network)):
-        twin = type(network).from_config(config)
+
+    def edited(config: dict) -> None:
+        if edit is not None:
+            edit(config)
+        _without_draws(config, {path: layer for path, layer, _ in pairs(network, network)})
+
+    twin = built_again(network, edited)
     found = _carry(network, twin, cuts or {})
+    outer, own = around(model, network, twin)
+    return outer, {**found, **own}
+
+
+def built_again(network: Any, edit: Edit) -> Any:
+    """A second network from the config of the first, edited in place; its weights are new."""
+    config = _without_build_configs(copy.deepcopy(network.get_config()))
+    edit(config)
+    config.pop("trainable", None)
+    with keras.saving.custom_object_scope(_custom_objects(network)):
+        return type(network).from_config(config)
+
+
+def around(model: Any, network: Any, twin: Any) -> tuple[Any, dict[int, Any]]:
+    """What a model is around its network, around another one: of the same class, with variables of the same values.
+
+    Returns:
+        `twin` itself where `model` is `network`; id of every variable of the model's own -> the other's.
+    """
     if network is model:
-        return twin, found
+        return twin, {}
     takes = inspect.signature(type(model)).parameters.values()
     named = any(taken.name == "name" or taken.kind == taken.VAR_KEYWORD for taken in takes)
     name = {"name": model.name} if named and isinstance(model, keras.Model) else {}
     outer = type(model)(model.config, network=twin, **name)
-    found.update(_carry_own(model, outer, network, twin))
-    return outer, found
+    return outer, _carry_own(model, outer, network, twin)
 
 
 def pairs(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -18,7 +18,7 @@ _NO_BOXES = {"agnostic_boxes": np.zeros((0, 4)), "agnostic_scores": np.zeros(0)}
 
 
 def evaluate_detections(detector: Any, dataset: Any, progress: bool = True, limit: int | None = None) -> Nested:
-    """Measures what a detector finds. The measures of a task on its own ask a network about given boxes: there are none.
+    """Measures what a detector finds; those of a task on its own, which ask a network about given boxes, are left out.
 
     Args:
         detector: has `detect(image) -> Detections`: an ExportedDetector, or a MaskRCNN.

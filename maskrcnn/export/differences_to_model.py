@@ -52,7 +52,7 @@ def file_difference(exported: Any, model: Any, images: Iterable[np.ndarray]) -> 
         model: the MaskRCNN.
         images: (H, W, 3) RGB pictures as `detect` takes them.
     """
-    least, most = exported.text["score_threshold"], exported.text["max_detections"]
+    least, most = exported.sidecar["score_threshold"], exported.sidecar["max_detections"]
     pictures, rows = 0, []
     for image in images:
         pictures += 1

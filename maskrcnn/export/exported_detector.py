@@ -9,8 +9,9 @@ import numpy as np
 
 from maskrcnn.data.placement import Placement
 from maskrcnn.detections import Detections
-from maskrcnn.export.choices import FORMATS, read_text_beside, text_path
+from maskrcnn.export.choices import FORMATS
 from maskrcnn.export.runtimes import open_file
+from maskrcnn.export.sidecar import read_sidecar, sidecar_path
 from maskrcnn.inference import as_float
 from maskrcnn.regions.pasting import paste_masks
 
@@ -20,23 +21,23 @@ class ExportedDetector:
 
     Attributes:
         path: of the file.
-        text: what stands beside it, as a dict.
+        sidecar: what stands in the JSON beside it.
         class_names: of the labels, in order.
         config: with `class_names` and `detections_per_image`, as `maskrcnn.evaluate` asks of a model.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        self.path, self.text = path, read_text_beside(path)
-        self.class_names: tuple[str, ...] = tuple(self.text["class_names"])
+        self.path, self.sidecar = path, read_sidecar(path)
+        self.class_names: tuple[str, ...] = tuple(self.sidecar["class_names"])
         self.config = SimpleNamespace(
-            class_names=self.class_names, detections_per_image=int(self.text["max_detections"])
+            class_names=self.class_names, detections_per_image=int(self.sidecar["max_detections"])
         )
-        self._run = open_file(path, self.text["format"], threads)
+        self._run = open_file(path, self.sidecar["format"], threads)
 
     @property
     def image_size(self) -> tuple[int, int] | None:
         """(height, width) px of the pictures that the file takes; None: of any size."""
-        size = self.text["image_size"]
+        size = self.sidecar["image_size"]
         return None if size is None else (size[0], size[1])
 
     def detect(self, image, score_threshold=None, max_detections=None):
@@ -62,12 +63,12 @@ class ExportedDetector:
         found = self._run(pixels)
         count = int(found["count"])
         least = -1.0 if score_threshold is None else score_threshold
-        rows = np.flatnonzero(np.asarray(found["scores"])[:count] > least)[:max_detections]
+        rows = np.flatnonzero(np.asarray(found["scores"])[:count] > least)
         boxes = np.asarray(found["boxes"], np.float32)[rows]
         height, width = placement.old
         boxes = np.clip(placement.back(boxes), 0, np.float32([width, height, width, height])).astype("float32")
-        real = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1) | (placement.size == placement.padded)
-        rows, boxes = rows[real], boxes[real]
+        inside = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1) | (placement.size == placement.padded)
+        rows, boxes = rows[inside][:max_detections], boxes[inside][:max_detections]
         return Detections(
             boxes,
             np.asarray(found["labels"], np.int32)[rows],
@@ -96,15 +97,15 @@ class ExportedDetector:
         scale = min(wanted[0] / height, wanted[1] / width)
         size = tuple(max(1, min(full, round(side * scale))) for side, full in zip((height, width), wanted, strict=True))
         canvas = np.empty((*wanted, 3), np.uint8)
-        canvas[:] = np.round(np.float32(self.text["padding"]) * 255)
+        canvas[:] = np.round(np.float32(self.sidecar["padding"]) * 255)
         resized = tf.image.resize(pixels, size, "bilinear", antialias=False).numpy()
         canvas[: size[0], : size[1]] = np.round(resized)
         return canvas, Placement((height, width), size, wanted)
 
     def _masks(self, masks: np.ndarray, boxes: np.ndarray, placement: Placement) -> np.ndarray:
         height, width = placement.old
-        if self.text["masks"] == "box":
-            return paste_masks(masks, boxes, height, width, 0.5, self.text["mask_to_box"])
+        if self.sidecar["masks"] == "box":
+            return paste_masks(masks, boxes, height, width, 0.5, self.sidecar["mask_to_box"])
         masks = masks[:, : placement.size[0], : placement.size[1]].astype(bool)
         if placement.size == placement.old or not len(masks):
             return masks
@@ -123,7 +124,7 @@ def load(path: str | Path, threads: int | None = None) -> ExportedDetector:
     ```
 
     Args:
-        path: of the file, or the folder of a SavedModel; the text beside it says what it is.
+        path: of the file, or the folder of a SavedModel; its sidecar says what it is.
         threads: that the runtime may use; None: all cores.
 
     Returns:
@@ -131,7 +132,7 @@ def load(path: str | Path, threads: int | None = None) -> ExportedDetector:
 
     Raises:
         ImportError: the format's runtime is not installed; names the extra.
-        ValueError: there is no such file, no text beside it, or it cannot be read.
+        ValueError: there is no such file, no sidecar, or it cannot be read.
     """
     path = Path(path)
     if not path.exists():
@@ -140,6 +141,6 @@ def load(path: str | Path, threads: int | None = None) -> ExportedDetector:
 
 
 def is_exported(path: str | Path) -> bool:
-    """Whether a path is that of an exported file, by its ending or the text beside it."""
+    """Whether a path is that of an exported file, by its ending or its sidecar."""
     path = Path(path)
-    return path.suffix in [ending for ending in FORMATS.values() if ending] or text_path(path).is_file()
+    return path.suffix in [ending for ending in FORMATS.values() if ending] or sidecar_path(path).is_file()

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from maskrcnn.export.choices import ExportChoices, checked_path, write_text_beside
+from maskrcnn.export.choices import ExportChoices, checked_path
 from maskrcnn.export.litert_operators import is_custom, operators
 from maskrcnn.export.picture_detector import PictureDetector
+from maskrcnn.export.quiet_calls import quiet
+from maskrcnn.export.sidecar import write_sidecar
 
 OPSET = 17  # of ONNX: the first whose operators are all that is needed here
 NEEDS = {"onnx": ("onnx", "tf2onnx"), "openvino": ("openvino",)}  # what writing takes besides TensorFlow
 
 
 def write_file(model, filepath: str | Path, choices: ExportChoices, **kwargs) -> Path:
-    """Write a MaskRCNN in one format, and the text beside it.
+    """Write a MaskRCNN in one format, and its sidecar.
 
     Args:
         model: a MaskRCNN.
@@ -44,11 +41,11 @@ def write_file(model, filepath: str | Path, choices: ExportChoices, **kwargs) ->
     )
     signature = [keras.InputSpec(shape=(*(choices.image_size or (None, None)), 3), dtype="uint8", name="image")]
     settings = {"input_signature": signature, "verbose": False} | _settings(choices) | kwargs
-    with _quiet():
+    with quiet():
         detector.export(str(path), format=choices.format, **settings)
     if choices.format == "litert":
         _check_litert(path, choices)
-    write_text_beside(path, model.config, choices)
+    write_sidecar(path, model.config, choices)
     return path
 
 
@@ -87,24 +84,3 @@ def _check_litert(path: Path, choices: ExportChoices) -> None:
             f"{path}: precision='int8' writes as int8 what the network's layers are quantised in, and none is: "
             "quantise it first, with pruning.quantize(model, batches, bits=8); nothing was written"
         )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the converters' chatter, part of which comes from C++ and goes to the file descriptor."""
-    loggers = [logging.getLogger(name) for name in ("tensorflow", "tf2onnx", "absl")]
-    levels = [logger.level for logger in loggers]
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        os.dup2(nowhere, 2)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maskrcnn.export.formats import check_installed
+from maskrcnn.export.quiet_calls import quiet
 
 Run = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 NEEDS = {"litert": ("ai_edge_litert",), "onnx": ("onnxruntime",), "openvino": ("openvino",)}
@@ -45,8 +46,9 @@ def _saved_model(path: Path, threads: int) -> Run:
 def _litert(path: Path, threads: int) -> Run:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path), num_threads=threads)
-    runner = interpreter.get_signature_runner()
+    with quiet():
+        interpreter = Interpreter(str(path), num_threads=threads)
+        runner = interpreter.get_signature_runner()
     return lambda image: runner(image=image)
 
 

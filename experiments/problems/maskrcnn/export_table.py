@@ -11,15 +11,16 @@ from typing import Any
 
 from experiments.errors import UserError
 
-_ROUNDS = 15  # timed calls of a file and of its model, in turn
+_ROUNDS = 9  # timed calls of a file and of its model, in turn
+_WIDTH = 150  # characters that the table takes
 _MEASURES = (
     ("bbox", "ap"), ("bbox", "ap50"), ("class", "matched_accuracy"), ("mask", "ap"), ("mask", "ap50")
 )  # fmt: skip
 _HEADS = {
     "model": "model", "format": "format", "file_mb": "MB", "gzip_mb": "MB gzipped", "latency_ms": "ms",
     "times_as_fast": "times as fast as Keras", "same": "same detections", "box_px": "box, px", "score": "score",
-    "bbox_ap": "box AP", "bbox_ap50": "box AP50", "class_matched_accuracy": "class accuracy, matched", "mask_ap": "mask AP",
-    "mask_ap50": "mask AP50",
+    "bbox_ap": "box AP", "bbox_ap50": "box AP50", "class_matched_accuracy": "class accuracy, matched",
+    "mask_ap": "mask AP", "mask_ap50": "mask AP50",
 }  # fmt: skip
 
 
@@ -37,12 +38,13 @@ class ExportTable:
         if not self._images:
             raise UserError("there are no pictures to compare on: name some with --pictures")
         self.rows: list[dict[str, Any]] = []
-        self._name, self._model = "", None
+        self._name, self._model, self._keras = "", None, {}
 
     def begin(self, name: str, model: Any, path: Path) -> None:
         """Take the model that the files to come are written from; a row of its own says what Keras itself does."""
         self._name, self._model = name, model
-        self.rows.append({"model": name, "format": "keras", "precision": "float32", **_sizes(path), **self._ap(model)})
+        self._keras = {"model": name, "format": "keras", "precision": "float32", **_sizes(path), **self._ap(model)}
+        self.rows.append(self._keras)
 
     def add(self, path: Path) -> None:
         """Run a file, and add its row.
@@ -57,8 +59,8 @@ class ExportTable:
             file = export.load(path, self._threads)
         except (ValueError, ImportError) as error:
             raise UserError(str(error)) from None
-        text = file.text
-        limits = text["score_threshold"], text["max_detections"]
+        sidecar = file.sidecar
+        limits = sidecar["score_threshold"], sidecar["max_detections"]
         pictures = [file.fitted(image) for image in self._images[:2]]
 
         def call(one: Any, images: list) -> None:
@@ -66,17 +68,19 @@ class ExportTable:
                 one.detect(image, *limits)
 
         timed = latency(file, pictures, self._model, call=call, rounds=_ROUNDS)
+        keras_ms = float(timed.against or math.nan) / len(pictures)
+        self._keras.setdefault("latency_ms", keras_ms)
         found = export.file_difference(file, self._model, self._images)
-        size = text["image_size"]
+        size = sidecar["image_size"]
         self.rows.append(
             {
                 "model": self._name,
-                "format": text["format"],
-                "precision": text["precision"],
+                "format": sidecar["format"],
+                "precision": sidecar["precision"],
                 "image_size": "x".join(map(str, size)) if size else "any",
                 **_sizes(path),
                 "latency_ms": timed / len(pictures),
-                "keras_ms": float(timed.against or math.nan) / len(pictures),
+                "keras_ms": keras_ms,
                 "times_as_fast": timed.speedup,
                 "threads": timed.threads,
                 **dataclasses.asdict(found),
@@ -104,7 +108,9 @@ class ExportTable:
             shown.add_column(head, justify="left" if number < 2 else "right")
         for line in lines:
             shown.add_row(*line)
-        Console(highlight=False).print(shown)
+        console = Console(highlight=False)
+        console.width = max(console.width, _WIDTH)
+        console.print(shown)
 
     def write(self, folder: Path) -> Path:
         """Write exports.csv, every figure, and exports.md, the table; returns the latter's path.
@@ -130,10 +136,10 @@ class ExportTable:
 
 def file_parts(path: Path) -> list[Path]:
     """The files that an exported file is made of: those of a SavedModel's folder, OpenVINO's two, else itself."""
-    from maskrcnn.export.choices import text_path
+    from maskrcnn.export.sidecar import sidecar_path
 
     if path.is_dir():
-        return sorted(one for one in path.rglob("*") if one.is_file() and one != text_path(path))
+        return sorted(one for one in path.rglob("*") if one.is_file() and one != sidecar_path(path))
     return [path, *([path.with_suffix(".bin")] if path.suffix == ".xml" else [])]
 
 
@@ -159,8 +165,9 @@ def _readable(row: dict[str, Any]) -> dict[str, str]:
     }
     cells |= {f"{task}_{name}": _number(row.get(f"{task}_{name}"), 3) for task, name in _MEASURES}
     if "latency_ms" in row:
+        cells["latency_ms"] = f"{row['latency_ms']:.0f}"
+    if "same" in row:
         cells |= {
-            "latency_ms": f"{row['latency_ms']:.0f}",
             "times_as_fast": f"{row['times_as_fast']:.1f}",
             "same": f"{row['same']} of {row['detections']}",
             "box_px": _number(row["box_px"], 2),

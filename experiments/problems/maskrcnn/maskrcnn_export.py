@@ -80,7 +80,7 @@ def export_models(settings: Export, recipe: str | None, say: Callable[[str], Non
         say: takes a line on each file.
 
     Returns:
-        the files' paths, each beside the text that says how to run it.
+        the files' paths, each with its sidecar.
 
     Raises:
         UserError: a model, a choice, a package or the pictures cannot be used, or a place cannot be written.

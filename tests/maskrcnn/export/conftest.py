@@ -10,7 +10,7 @@ def sharp(tiny):
     """Makes a tiny model whose class scores are drawn wide, so that the order of detections is not left to rounding."""
 
     def make(**changes):
-        model = tiny(**{"detection_min_score": 0.2, "detections_per_image": 12, **changes})
+        model = tiny(**{"detection_min_score": 0.3, "detections_per_image": 40, **changes})
         rng = np.random.default_rng(6)
         wide = {"box_head": {"mrcnn_class_logits": 0.02, "mrcnn_bbox": 0.05}, "mask_head": {"mrcnn_mask": 0.5},
                 "rpn": {"rpn_class": 0.3, "rpn_bbox": 0.02}}  # fmt: skip

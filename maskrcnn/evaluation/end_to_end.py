@@ -34,7 +34,7 @@ def evaluate_detections(detector: Any, dataset: Any, progress: bool = True, limi
     Raises:
         ValueError: the detector's classes are not the data set's, or there are no pictures.
     """
-    config = getattr(detector, "config", None)
+    config: Any = getattr(detector, "config", None)
     if hasattr(config, "class_names"):
         check_class_order(config.class_names, dataset)
     count = len(dataset) if limit is None else min(limit, len(dataset))

@@ -38,7 +38,8 @@ class ExportTable:
         if not self._images:
             raise UserError("there are no pictures to compare on: name some with --pictures")
         self.rows: list[dict[str, Any]] = []
-        self._name, self._model, self._keras = "", None, {}
+        self._name, self._model = "", None
+        self._keras: dict[str, Any] = {}  # the row of the model itself
 
     def begin(self, name: str, model: Any, path: Path) -> None:
         """Take the model that the files to come are written from; a row of its own says what Keras itself does."""

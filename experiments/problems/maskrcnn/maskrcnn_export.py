@@ -159,7 +159,7 @@ class _Pictures:
         for image in self._read("to calibrate int8 on")[:_CALIBRATION]:
             size = place(image.shape[:2], model.config).size
             picture = fit(as_float(image), np.array(size), model.config)
-            batches.append({"image": picture[None], "image_size": np.float32([size])})
+            batches.append({"image": picture[None], "image_size": np.array([size], np.float32)})
         return batches
 
     def _read(self, why: str) -> list[np.ndarray]:

@@ -113,8 +113,8 @@ class ExportTable:
         console.width = max(console.width, _WIDTH)
         console.print(shown)
 
-    def write(self, folder: Path) -> Path:
-        """Write exports.csv, every figure, and exports.md, the table; returns the latter's path.
+    def write(self, folder: Path) -> None:
+        """Write exports.csv, every figure, and exports.md, the table.
 
         Raises:
             UserError: the folder cannot be written.
@@ -132,7 +132,6 @@ class ExportTable:
             (folder / "exports.md").write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --table") from None
-        return folder / "exports.md"
 
 
 def file_parts(path: Path) -> list[Path]:

@@ -113,10 +113,12 @@ def export_models(settings: Export, recipe: str | None, say: Callable[[str], Non
             say(f"written: {written}")
             if table is not None:
                 table.add(written)
+                if settings.table:  # again for each: a long comparison that is stopped leaves what it has
+                    table.write(Path(settings.table))
     if table is not None:
         table.show()
         if settings.table:
-            say(f"table: {table.write(Path(settings.table))}")
+            say(f"table: {settings.table}/exports.md")
     return [path for (_, format, _), path in places.items()]
 
 

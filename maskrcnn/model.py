@@ -250,7 +250,7 @@ class MaskRCNN(keras.Model):
         Args:
             filepath: of the file, or of a SavedModel's folder; the format's ending is added where there is none.
             format: "tf_saved_model", "litert", "onnx" or "openvino".
-            image_size, max_detections, score_threshold, masks, precision: see `export.choices.choose`.
+            image_size, max_detections, score_threshold, masks, precision: see `export.export_choices.choose`.
             kwargs: of keras.Model.export.
 
         Returns:
@@ -260,7 +260,7 @@ class MaskRCNN(keras.Model):
             ValueError: for a choice that cannot be, or an int8 file of a network that is not quantised.
             ImportError: a package is missing, which is named with the extra that has it.
         """
-        from maskrcnn.export.choices import choose
+        from maskrcnn.export.export_choices import choose
         from maskrcnn.export.formats import write_file
 
         choices = choose(self.config, format, image_size, max_detections, score_threshold, masks, precision)

@@ -9,7 +9,7 @@ import numpy as np
 
 from maskrcnn.data.placement import Placement
 from maskrcnn.detections import Detections
-from maskrcnn.export.choices import FORMATS
+from maskrcnn.export.export_choices import FORMATS
 from maskrcnn.export.runtimes import open_file
 from maskrcnn.export.sidecar import read_sidecar, sidecar_path
 from maskrcnn.inference import as_float

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from maskrcnn.export.choices import ExportChoices, checked_path
+from maskrcnn.export.export_choices import ExportChoices, checked_path
 from maskrcnn.export.litert_operators import is_custom, operators
 from maskrcnn.export.picture_detector import PictureDetector
 from maskrcnn.export.quiet_calls import quiet
@@ -42,11 +42,21 @@ def write_file(model, filepath: str | Path, choices: ExportChoices, **kwargs) ->
     signature = [keras.InputSpec(shape=(*(choices.image_size or (None, None)), 3), dtype="uint8", name="image")]
     settings = {"input_signature": signature, "verbose": False} | _settings(choices) | kwargs
     with quiet():
-        detector.export(str(path), format=choices.format, **settings)
+        if choices.format == "tf_saved_model":
+            _write_saved_model(detector, path, **settings)
+        else:
+            detector.export(str(path), format=choices.format, **settings)
     if choices.format == "litert":
         _check_litert(path, choices)
     write_sidecar(path, model.config, choices)
     return path
+
+
+def _write_saved_model(detector, path: Path, input_signature, verbose, **kwargs) -> None:
+    """What keras.Model.export does, which saves every weight twice: as the model's, and as the endpoint's."""
+    archive = keras.export.ExportArchive()
+    archive.add_endpoint("serve", detector.__call__, input_signature, **kwargs)
+    archive.write_out(str(path), verbose=verbose)
 
 
 def check_installed(packages, what: str) -> None:

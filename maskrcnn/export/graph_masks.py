@@ -33,11 +33,13 @@ def paste_in_graph(mask_probs, boxes, height, width, to_box: bool, one_by_one: b
     columns = _weights(corners[:, 0], corners[:, 2], width, cells, int(to_box))
     if not one_by_one:
         return tf.matmul(tf.matmul(rows, mask_probs), columns, transpose_b=True) > 0.5
+    # A loop over nothing does not know the shape of its result: an empty mask more, which is left out.
+    parts = tuple(tf.pad(part, [[0, 1], [0, 0], [0, 0]]) for part in (rows, mask_probs, columns))
     return tf.map_fn(
         lambda one: tf.matmul(tf.matmul(one[0], one[1]), one[2], transpose_b=True) > 0.5,
-        (rows, mask_probs, columns),
+        parts,
         fn_output_signature=tf.TensorSpec((None, None), tf.bool),
-    )
+    )[:-1]
 
 
 def _weights(first, last, length, cells: int, border: int):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,8 +56,3 @@ def operators(path: str | Path) -> list[LiteRTOperator]:
 def is_custom(operator: LiteRTOperator) -> bool:
     """Whether an operator is not built into the runtime: custom, or of TensorFlow (Flex)."""
     return operator.name.startswith("CUSTOM")
-
-
-def with_weights(found: list[LiteRTOperator]) -> Iterator[LiteRTOperator]:
-    """The convolutions and dense layers among some operators."""
-    return (one for one in found if one.weights)

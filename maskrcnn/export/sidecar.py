@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from maskrcnn.export.choices import ExportChoices
+from maskrcnn.export.export_choices import ExportChoices
 
 _ENDING = ".export.json"
 

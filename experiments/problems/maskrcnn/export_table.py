@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.errors import UserError
 
-_ROUNDS = 9  # timed calls of a file and of its model, in turn
+_ROUNDS = 5  # timed calls of a file and of its model, in turn
 _WIDTH = 150  # characters that the table takes
 _MEASURES = (
     ("bbox", "ap"), ("bbox", "ap50"), ("class", "matched_accuracy"), ("mask", "ap"), ("mask", "ap50")

@@ -1,7 +1,7 @@
 import pytest
 
 from maskrcnn import MaskRCNNConfig
-from maskrcnn.export.choices import checked_path, choose
+from maskrcnn.export.export_choices import checked_path, choose
 
 CONFIG = MaskRCNNConfig(class_names=("a",), min_size=320, max_size=448)
 

@@ -65,6 +65,20 @@ def read_settings(base: type[Recipe], usage: str, arguments: Sequence[str]) -> A
     return read_recipe(source, [parsed(given)] if given else [], base)
 
 
+def split_recipe(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The recipe that a flag `--recipe` names, as a list of one or none, and the other flags."""
+    rest, found = [], []
+    flags = iter(given)
+    for flag in flags:
+        if flag == "--recipe":
+            found = [value for value in [next(flags, "")] if value]
+        elif flag.startswith("--recipe="):
+            found = [flag.partition("=")[2]]
+        else:
+            rest.append(flag)
+    return found, rest
+
+
 def read_flags(
     kind: type[Settings], program: str, description: str | None, arguments: Sequence[str] | None = None
 ) -> Any:

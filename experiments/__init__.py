@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from experiments.declaration import Breakdown, Figure, Measure, Task
     from experiments.errors import UserError
     from experiments.lookup import open_problem
+    from experiments.plots.task_tracks import plot_history
     from experiments.problem import Problem
     from experiments.problems.functional import array_batches
     from experiments.runs.sweep import run
@@ -34,6 +35,7 @@ _PLACES = {
     "UserError": "errors",
     "array_batches": "problems.functional",
     "open_problem": "lookup",
+    "plot_history": "plots.task_tracks",
     "read": "table.sweep_data",
     "read_recipe": "settings.recipe_files",
     "run": "runs.sweep",
@@ -50,6 +52,7 @@ __all__ = [
     "UserError",
     "array_batches",
     "open_problem",
+    "plot_history",
     "read",
     "read_recipe",
     "run",

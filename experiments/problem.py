@@ -60,6 +60,7 @@ class Problem:
             recipe = recipe_type(type(self))()
         self.recipe = recipe
         self._losses, self._loss_weights = self.losses, self.loss_weights  # else those of the compiled model
+        self.loss_variables: dict[str, Any] | None = None  # of the losses of the model compiled last; None: its own
 
     # What every problem defines
 
@@ -126,16 +127,21 @@ class Problem:
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Compile a model for training with an optimizer that the sweep chose."""
-        from experiments.problems.functional import check_outputs, compiled_losses
+        from experiments.problems.functional import check_outputs
+        from pruning.tasks.model_outputs import compiled_losses
 
+        self.loss_variables = None
         if self.losses is None:
             self._losses, self._loss_weights = compiled_losses(model) or (self._losses, self._loss_weights)
         if self._losses is None:
             model.compile(optimizer=optimizer)
         else:
             check_outputs(model, self._losses)
+            import pruning
+
             weights = {task: (self._loss_weights or {}).get(task, 1.0) for task in self._losses}
-            model.compile(optimizer=optimizer, loss=dict(self._losses), loss_weights=weights)
+            self.loss_variables = pruning.loss_weights(weights)
+            model.compile(optimizer=optimizer, loss=dict(self._losses), loss_weights=self.loss_variables)
 
     def measuring_callback(
         self, measure: Callable[[keras.Model], Measured], every: int, report: Callable[[int, Measured], None]

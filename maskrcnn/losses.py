@@ -9,6 +9,13 @@ from maskrcnn.training.replicas import total
 
 # The five, under the names that users of Matterport's code know.
 NAMES = ("rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss")
+# Which of them train which task.
+TASK_LOSSES = {
+    "proposal": ("rpn_class_loss", "rpn_bbox_loss"),
+    "bbox": ("mrcnn_bbox_loss",),
+    "class": ("mrcnn_class_loss",),
+    "mask": ("mrcnn_mask_loss",),
+}
 
 
 def _mean(values, weights, count):

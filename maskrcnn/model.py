@@ -37,6 +37,8 @@ class MaskRCNN(keras.Model):
             of your own from `maskrcnn.build_network`.
     """
 
+    TASK_LOSSES = loss_ops.TASK_LOSSES
+
     def __init__(self, config: MaskRCNNConfig, network: keras.Model | None = None, **kwargs):
         # Boxes are in pixels, which do not fit into half precision; the parts have policies of their own.
         kwargs["dtype"] = "float32"

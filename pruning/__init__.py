@@ -29,18 +29,35 @@ from pruning.scores.loss_rise import LossRise
 from pruning.scores.magnitude import L1, L2, FilterCriterion
 from pruning.scores.saliency import Fisher, GateCriterion, Taylor
 from pruning.scores.task_criterion import TaskCriterion
+from pruning.tasks.budgets.budget_guard import BudgetGuard
+from pruning.tasks.budgets.budget_search import BudgetSearch
+from pruning.tasks.budgets.budget_trials import Found, Trial
+from pruning.tasks.budgets.loss_surrogate import Surrogate, grow_within
+from pruning.tasks.budgets.task_allowance import task_allowances
+from pruning.tasks.loss_weights import AdaptiveLosses, PhasedLosses, loss_weights
+from pruning.tasks.reports.gradient_conflict import ConflictPenalty, TaskConflicts, task_conflicts
+from pruning.tasks.reports.sensitivity import Sensitivity, task_sensitivity
+from pruning.tasks.reports.solved_ratios import Ratios, solve_ratios
+from pruning.tasks.reports.task_agreement import TaskAgreement, task_agreement
+from pruning.tasks.task_measures import TaskMeasures
+from pruning.tasks.tracking.task_tracker import TaskTracker
 
 __all__ = [
     "FPGM",
     "L1",
     "L2",
+    "AdaptiveLosses",
     "Arbiter",
     "BatchNormScale",
+    "BudgetGuard",
+    "BudgetSearch",
     "ChannelGraph",
+    "ConflictPenalty",
     "Cost",
     "Criterion",
     "FilterCriterion",
     "Fisher",
+    "Found",
     "GateCriterion",
     "GraphReport",
     "GroupL1",
@@ -50,14 +67,23 @@ __all__ = [
     "LossRise",
     "Mean",
     "MeanRank",
+    "PhasedLosses",
     "Plan",
     "PruningCallback",
     "QuantizationReport",
     "Random",
+    "Ratios",
     "Scores",
     "Sum",
+    "Sensitivity",
+    "Surrogate",
+    "TaskAgreement",
+    "TaskConflicts",
     "TaskCriterion",
+    "TaskMeasures",
+    "TaskTracker",
     "Taylor",
+    "Trial",
     "Union",
     "WeightedSum",
     "apply_masks",
@@ -67,6 +93,10 @@ __all__ = [
     "hold",
     "latency",
     "load_compact",
+    "grow_within",
+    "hold",
+    "latency",
+    "loss_weights",
     "mask",
     "masked",
     "masked_class",
@@ -81,4 +111,9 @@ __all__ = [
     "tensorflow_model_optimization",
     "to_float16",
     "to_tf_keras",
+    "solve_ratios",
+    "task_agreement",
+    "task_allowances",
+    "task_conflicts",
+    "task_sensitivity",
 ]

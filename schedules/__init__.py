@@ -3,6 +3,7 @@
 Always shown qualified (`schedules.PolynomialDecay`), because Keras has a learning-rate schedule of that name.
 """
 
+from schedules.adaptive_weights import AdaptiveWeights
 from schedules.curves import (
     CosineSparsity,
     CyclicalSparsity,
@@ -13,18 +14,24 @@ from schedules.curves import (
 )
 from schedules.interop import from_tfmot, to_tfmot
 from schedules.levels import ConstantSparsity, OneShot
+from schedules.loss_phases import LossPhases
 from schedules.schedule import Schedule, from_config
+from schedules.task_budget import Judgement, TaskBudget
 
 __all__ = [
+    "AdaptiveWeights",
     "ConstantSparsity",
     "CosineSparsity",
     "CyclicalSparsity",
     "ExponentialSparsity",
     "IterativeSparsity",
+    "Judgement",
+    "LossPhases",
     "OneCycleSparsity",
     "OneShot",
     "PolynomialDecay",
     "Schedule",
+    "TaskBudget",
     "from_config",
     "from_tfmot",
     "to_tfmot",

@@ -14,6 +14,7 @@ _DETECTOR = "experiments.problems.maskrcnn"
 # Word -> module with main(arguments), and what it does.
 COMMANDS = {
     "sweep": ("experiments.commands.sweep_command", "train, prune, fine-tune, remove and measure each task"),
+    "study": ("experiments.commands.study_command", "ask about loss phases, budgets by task, solved ratios"),
     "train": ("experiments.commands.train_command", "train the dense model of a recipe"),
     "evaluate": ("experiments.commands.evaluate_command", "measure each task of a saved model"),
     "detect": (f"{_DETECTOR}.maskrcnn_detect", "find objects in pictures, draw them and write them as JSON"),

@@ -1,0 +1,1 @@
+"""Questions about tasks, asked of any problem: loss phases, budgets asked against held, ratios from sensitivities."""

@@ -1,0 +1,78 @@
+"""Asks one of the questions of a problem, from its recipe to tables, a picture and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.problem import Problem
+from experiments.runs.monitoring.progress_bar import Work, clock
+from experiments.runs.run_folder import write_text
+from experiments.studies.budget_study import budget_study
+from experiments.studies.phases_study import ARMS, phases_study
+from experiments.studies.ratios_study import ASKED, ratios_study
+from experiments.studies.study_pictures import budget_pages, phases_pages, ratios_pages
+
+
+def ask(question: str, problem: Problem, allowed: tuple[float, ...], turns: int) -> list[Path]:
+    """Answer a question; what is finished is not done again.
+
+    Args:
+        question: "phases", "budgets" or "ratios".
+        problem: with its recipe.
+        allowed, turns: see `taskprune study --help`.
+
+    Returns:
+        the paths of the tables, the picture and the page.
+
+    Raises:
+        UserError: the folder is of another recipe.
+    """
+    recipe = problem.recipe
+    folder = Path(recipe.results) / f"{recipe.name}_{question}"
+    titles = problem.declaration().titles
+    _same_recipe(problem, folder, question, allowed, turns)
+    with Work({"step": _steps(question, problem, len(allowed))}) as work:
+        if question == "phases":
+            phases_study(problem, folder, work, turns)
+            made = [folder / "phases.csv", *phases_pages(folder, titles)]
+        elif question == "budgets":
+            budget_study(problem, folder, work, allowed)
+            made = [folder / "budgets.csv", folder / "budget_tasks.csv", *budget_pages(folder)]
+        else:
+            ratios_study(problem, folder, work)
+            made = [folder / "ratios.csv", *ratios_pages(folder, titles)]
+        work.note(f"done in {clock(work.seconds_gone)}")
+    return made
+
+
+def _steps(question: str, problem: Problem, budgets: int) -> int:
+    """Updates in all, for the bar; groups are not known before the model is."""
+    recipe, tasks = problem.recipe, len(problem.declaration().tasks)
+    dense, tuned, ratios = recipe.training.steps, recipe.finetune.steps, len(recipe.grid.ratio)
+    each = {
+        "phases": len(ARMS) * (dense + (1 + ratios) * tuned),
+        "budgets": dense + budgets * (1 + tasks) * 6 * tuned,
+        "ratios": dense + (1 + 3 * ratios) * tuned + 4 * len(ASKED) * tuned // 2,
+    }
+    return each[question] * len(recipe.seeds)
+
+
+def _same_recipe(problem: Problem, folder: Path, question: str, allowed: tuple, turns: int) -> None:
+    """Write recipe.yaml, or see that it says the same as before.
+
+    Raises:
+        UserError: it says something else.
+    """
+    import yaml
+
+    asked = {"phases": {"turns": turns}, "budgets": {"allowed": list(allowed)}, "ratios": {}}[question]
+    said = {**problem.recipe.changed(), **asked}
+    text = f"# taskprune study {question} {folder / 'recipe.yaml'}\n" + yaml.safe_dump(said, sort_keys=False)
+    path = folder / "recipe.yaml"
+    if path.exists() and path.read_text(encoding="utf-8") != text and (folder / "units").exists():
+        raise UserError(
+            f"{path} is of another recipe; give this one another --name, or delete {folder} to ask anew"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)

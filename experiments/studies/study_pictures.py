@@ -1,0 +1,109 @@
+"""The pictures and pages of the studies, from their tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.plots.elements.style import COLOURS, GREY, INK, MARKERS, entry, legend, panel_grid, save, titled
+from experiments.runs.run_folder import write_text
+from experiments.studies.study_rows import as_markdown, mean_and_spread
+
+
+def phases_pages(folder: Path, tasks: Mapping[str, str]) -> list[Path]:
+    """phases.png, .svg and .md from phases.csv; returns their paths."""
+    table = pd.read_csv(folder / "phases.csv")
+    figure = _qualities(table, tasks, "arm", "Loss weights in training, and what pruning then costs")
+    shown = table[table["stage"] != "dense_control"]
+    return _written(folder, "phases", figure, shown, ["arm", "asked", "stage"], tasks)
+
+
+def ratios_pages(folder: Path, tasks: Mapping[str, str]) -> list[Path]:
+    """ratios.png, .svg and .md from ratios.csv; returns their paths."""
+    table = pd.read_csv(folder / "ratios.csv")
+    table = table[table["ways"] != "dense_control"]
+    figure = _qualities(table, tasks, "ways", "Ratios solved from sensitivities, at equal MACs")
+    return _written(folder, "ratios", figure, table, ["ways", "asked", "stage"], tasks)
+
+
+def budget_pages(folder: Path) -> list[Path]:
+    """budgets.png, .svg and .md from budgets.csv; returns their paths."""
+    table = pd.read_csv(folder / "budgets.csv")
+    figure, axes = panel_grid(2, (3.6, 3.0))
+    names = list(dict.fromkeys(table["tasks"]))
+    looks = {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
+    most = table["allowed"].max() * 1.1
+    axes[0].plot([0, most], [0, most], color=INK, linewidth=0.9)
+    axes[0].annotate("held below", (most, most), xytext=(-4, -12), textcoords="offset points", ha="right", color=GREY)
+    for number, name in enumerate(names):
+        mine, (colour, marker) = table[table["tasks"] == name], looks[name]
+        aside = mine["allowed"] * (1 + 0.02 * (number - len(names) / 2))  # so that equal budgets are seen side by side
+        axes[0].plot(aside, mine["drop_test"], linestyle="none", marker=marker, color=colour, markersize=4)
+        axes[0].plot(
+            aside, mine["drop_tune"], linestyle="none", marker=marker, markeredgecolor=colour, markerfacecolor="white",
+            markersize=4,
+        )  # fmt: skip
+        means = mine.groupby("allowed")["saved"].agg(["mean", "min", "max"])
+        axes[1].plot(means.index, means["mean"], color=colour, marker=marker, markersize=4)
+        axes[1].fill_between(means.index, means["min"], means["max"], color=colour, alpha=0.1, linewidth=0)
+    axes[0].set(xlabel="asked: quality that may go", ylabel="worst task's drop")
+    axes[1].set(xlabel="asked: quality that may go", ylabel="MACs saved", ylim=(0, 1))
+    axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    for axis in axes:
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+    axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+    handles = [
+        entry("every task counts" if name == "all" else f"{name} alone counts", color=colour, marker=marker)
+        for name, (colour, marker) in looks.items()
+    ]
+    hollow = entry("on tune, where it was chosen", color=GREY, marker="o", markerfacecolor="white", linestyle="none")
+    legend(figure, [*handles, entry("on test", color=GREY, marker="o", linestyle="none"), hollow])
+    titled(figure, "Budgets by task: asked, and held")
+    page = mean_and_spread(table, ["tasks", "allowed"], ["saved", "drop_tune", "drop_test"])
+    held = table.groupby(["tasks", "allowed"], sort=False)["held_test"].agg(lambda part: f"{part.sum()} of {len(part)}")
+    binds = table.groupby(["tasks", "allowed"], sort=False)["binding"].agg(lambda part: ", ".join(part.dropna()))
+    page["held on test"], page["bound by (seed by seed)"] = held.values, binds.values
+    write_text(folder / "budgets.md", as_markdown(page) + "\n")
+    return [*save(figure, folder, "budgets"), folder / "budgets.md"]
+
+
+def _qualities(table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title: str) -> Figure:
+    """A panel a task: quality over the share of MACs that is gone, before and after fine-tuning."""
+    names = list(dict.fromkeys(table[curves]))
+    looks = {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
+    figure, axes = panel_grid(len(tasks), (2.9, 3.0), sharey=True)
+    for axis, (task, text) in zip(axes, tasks.items(), strict=True):
+        for name, (colour, marker) in looks.items():
+            for stage, dashes, face in (("pruned", (0, (3, 2)), "white"), ("finetuned", "-", colour)):
+                rows = table[(table[curves] == name) & (table["stage"] == stage)]
+                means = rows.groupby("asked")[f"{task}_quality"].mean()
+                axis.plot(
+                    means.index, means, color=colour, marker=marker, markersize=4, linestyle=dashes,
+                    markerfacecolor=face, linewidth=1.3,
+                )  # fmt: skip
+        axis.axhline(1.0, color=INK, linewidth=0.8)
+        axis.set_title(text)
+        axis.set_xlabel("MACs gone")
+        axis.set_ylim(bottom=max(-0.6, axis.get_ylim()[0]))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes[0].set_ylabel("quality (100%: not pruned)")
+    handles = [entry(name, color=colour, marker=marker) for name, (colour, marker) in looks.items()]
+    before = entry("before fine-tuning", color=GREY, linestyle=(0, (3, 2)), marker="o", markerfacecolor="white")
+    legend(figure, [*handles, before, entry("after", color=GREY, marker="o")])
+    titled(figure, title)
+    return figure
+
+
+def _written(
+    folder: Path, name: str, figure: Figure, table: pd.DataFrame, keys: list[str], tasks: Mapping[str, str]
+) -> list[Path]:
+    columns = [f"{task}_quality" for task in tasks]
+    page = mean_and_spread(table, keys, columns)
+    page["asked"] = [f"{value:.0%}" if pd.notna(value) else "" for value in page["asked"]]
+    page = page.rename(columns=dict(zip(columns, tasks.values(), strict=True)))
+    write_text(folder / f"{name}.md", as_markdown(page) + "\n")
+    return [*save(figure, folder, name), folder / f"{name}.md"]

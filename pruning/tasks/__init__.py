@@ -1,0 +1,1 @@
+"""Tasks while a model is pruned: how each is weighed, measured, tracked, compared and bounded."""

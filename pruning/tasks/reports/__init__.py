@@ -1,0 +1,1 @@
+"""What tasks need of a model: agreement, conflict, sensitivity, and the ratios that follow."""

@@ -94,8 +94,6 @@ __all__ = [
     "latency",
     "load_compact",
     "grow_within",
-    "hold",
-    "latency",
     "loss_weights",
     "mask",
     "masked",

@@ -39,6 +39,13 @@ balloon: install ## the same on the Balloon photos (wants TASKPRUNE_DATA=folder 
 retrain: install ## a few dozen photos, three sets, two backbones (wants TASKPRUNE_DATA, TASKPRUNE_WEIGHTS): results/retrain_*
 	@sh scripts/retrain.sh $(RUN) $(FLAGS)
 
+.PHONY: export
+export: install ## files for other runtimes beside Keras, dense and pruned (wants TASKPRUNE_DATA, TASKPRUNE_WEIGHTS): results/export
+	@$(RUN) scripts/sweep.py export $(FLAGS)
+	@$(VENV)/bin/taskprune export 'dense=results/export/runs/dense-s0-*' 'pruned=results/export/runs/taylor-*' \
+		--recipe export --format tf_saved_model litert onnx openvino --precision float32 float16 int8 \
+		--table results/export --evaluation.limit 20
+
 .PHONY: speed
 speed: install ## what removing 25, 50 and 75 % of ResNet-50-FPN's MACs gains: results/speed
 	@$(RUN) scripts/speed.py

@@ -157,6 +157,14 @@ class Problem:
 
         return EveryUpdates(measure, every, report)
 
+    @property
+    def output_losses(self) -> tuple[Mapping[str, Any], Mapping[str, float]] | None:
+        """The loss of every output of a Functional model, and their weights in training, once a model was compiled.
+
+        None where the model has losses of its own.
+        """
+        return None if self._losses is None else (self._losses, self._loss_weights or {})
+
     def task_losses(self, model: keras.Model) -> Callable[[Any], Mapping[str, Any]]:
         """batch -> {task: differentiable scalar}, for criteria that look at each task's loss."""
         if self._losses is not None:

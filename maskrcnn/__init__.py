@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maskrcnn import callbacks, data, inspect, layers, weights
+    from maskrcnn import callbacks, data, export, inspect, layers, weights
     from maskrcnn.config import MaskRCNNConfig
     from maskrcnn.detections import Detections, Measured
     from maskrcnn.evaluation import evaluate
@@ -36,6 +36,7 @@ __all__ = [
     "callbacks",
     "data",
     "evaluate",
+    "export",
     "inspect",
     "layers",
     "load",
@@ -47,7 +48,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         found = getattr(importlib.import_module(f"maskrcnn.{_PLACES[name]}"), name)
-    elif name in ("callbacks", "data", "inspect", "layers", "weights"):
+    elif name in ("callbacks", "data", "export", "inspect", "layers", "weights"):
         found = importlib.import_module(f"maskrcnn.{name}")
     else:
         raise AttributeError(f"module 'maskrcnn' has no attribute {name!r}")

@@ -52,7 +52,6 @@ class MaskRCNN(keras.Model):
         }
         self._loss_means = {name: keras.metrics.Mean(name=name) for name in ("loss", *loss_ops.NAMES)}
         self._inference = Inference(self)
-        self._export_shapes = False  # while `export` traces, the `static_shapes` it was given
         self._class_weight = None  # of the current call of `fit`, by label
         self._compiled_for = None  # names of the layers that train in the compiled step, and its class weights
         self.built = True
@@ -176,7 +175,7 @@ class MaskRCNN(keras.Model):
         share = share_of(inputs) if with_objects else None
         if share is not None:
             inputs = never_empty(inputs)
-        static_shapes = static_shapes or (self.compiled and self.jit_compile if with_objects else self._export_shapes)
+        static_shapes = static_shapes or (with_objects and self.compiled and self.jit_compile)
         forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
         if with_objects:
             return training_answers(forward, inputs, self.step if training else None, share=share)
@@ -242,30 +241,32 @@ class MaskRCNN(keras.Model):
 
     # Saving
 
-    def export(self, filepath, format="tf_saved_model", image_size=None, static_shapes=True, **kwargs):
-        """Like keras.Model.export, of detection in padded pictures: what `call` answers without objects.
+    def export(
+        self, filepath, format="tf_saved_model", image_size=None, max_detections=None, score_threshold=None,
+        masks="picture", precision="float32", **kwargs,
+    ):  # fmt: skip
+        """Write the whole detector for another runtime: a uint8 picture in, its detections out (keras.Model.export).
+
+        `maskrcnn.export.load` runs such files; docs/export.md says what each holds.
 
         Args:
-            filepath, format: see keras.Model.export.
-            image_size: (height, width) of the padded picture, multiples of the config's `size_divisor`; None: square,
-                of `max_size`. One picture a call.
-            static_shapes: fix every shape, as runtimes other than TensorFlow ask.
-            kwargs: of keras.Model.export; an `input_signature` there replaces `image_size`.
+            filepath: of the file, or of a SavedModel's folder; the format's ending is added where there is none.
+            format: "tf_saved_model", "litert", "onnx" or "openvino".
+            image_size, max_detections, score_threshold, masks, precision: see `export.export_choices.choose`.
+            kwargs: of keras.Model.export.
+
+        Returns:
+            The file's or folder's path.
+
+        Raises:
+            ValueError: for a choice that cannot be, or an int8 file of a network that is not quantised.
+            ImportError: a package is missing, which is named with the extra that has it.
         """
-        divisor = self.config.size_divisor
-        height, width = image_size or (-(-self.config.max_size // divisor) * divisor,) * 2
-        if height % divisor or width % divisor:
-            raise ValueError(f"image_size={image_size}: multiples of size_divisor={divisor} are needed")
-        signature = {
-            "image": keras.InputSpec(shape=(1, height, width, 3), dtype="float32"),
-            "image_size": keras.InputSpec(shape=(1, 2), dtype="float32"),
-        }
-        kwargs.setdefault("input_signature", [signature])
-        self._export_shapes = static_shapes
-        try:
-            return super().export(filepath, format=format, **kwargs)
-        finally:
-            self._export_shapes = False
+        from maskrcnn.export.export_choices import choose
+        from maskrcnn.export.formats import write_file
+
+        choices = choose(self.config, format, image_size, max_detections, score_threshold, masks, precision)
+        return write_file(self, filepath, choices, **kwargs)
 
     def get_config(self):
         return {

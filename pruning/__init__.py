@@ -1,9 +1,18 @@
 """Which channels go, and how they go: structured pruning for any Keras 3 Functional model."""
 
+from pruning.compression.batch_norm_folding import fold_batch_norm
+from pruning.compression.compact_file import load_compact, save_compact
+from pruning.compression.half_precision import to_float16
+from pruning.compression.quantization import quantize
+from pruning.compression.quantization_report import QuantizationReport
+from pruning.compression.tf_keras_twin import take_weights, tensorflow_model_optimization, to_tf_keras
+from pruning.compression.weight_clustering import cluster
 from pruning.costs.model_cost import Cost, cost
 from pruning.costs.timing import Latency, latency
 from pruning.graph.channel_graph import ChannelGraph
-from pruning.layers.rules import register
+from pruning.graph.graph_report import GraphReport
+from pruning.layers.layer_rule import LayerRule
+from pruning.layers.registry import register
 from pruning.masks.holding_optimizer import masked, masked_class
 from pruning.masks.masking import apply_masks, hold, mask, silent
 from pruning.masks.pruning_callback import PruningCallback
@@ -11,10 +20,13 @@ from pruning.plans.allocation import plan
 from pruning.plans.pruning_plan import Plan
 from pruning.removal.recalibration import recalibrate
 from pruning.removal.smaller_model import remove
-from pruning.scores.arbiters import Arbiter, MeanRank, Union, WeightedSum
+from pruning.scores.arbiters import Arbiter, Mean, MeanRank, Sum, Union, WeightedSum
+from pruning.scores.batch_norm_scale import BatchNormScale
 from pruning.scores.criteria import Criterion, Random, Scores
+from pruning.scores.geometric_median import FPGM
+from pruning.scores.group_magnitude import GroupL1, GroupL2
 from pruning.scores.loss_rise import LossRise
-from pruning.scores.magnitude import L1, L2
+from pruning.scores.magnitude import L1, L2, FilterCriterion
 from pruning.scores.saliency import Fisher, GateCriterion, Taylor
 from pruning.scores.task_criterion import TaskCriterion
 from pruning.tasks.budgets.budget_guard import BudgetGuard
@@ -31,28 +43,38 @@ from pruning.tasks.task_measures import TaskMeasures
 from pruning.tasks.tracking.task_tracker import TaskTracker
 
 __all__ = [
+    "FPGM",
     "L1",
     "L2",
     "AdaptiveLosses",
     "Arbiter",
+    "BatchNormScale",
     "BudgetGuard",
     "BudgetSearch",
     "ChannelGraph",
     "ConflictPenalty",
     "Cost",
     "Criterion",
+    "FilterCriterion",
     "Fisher",
     "Found",
     "GateCriterion",
+    "GraphReport",
+    "GroupL1",
+    "GroupL2",
     "Latency",
+    "LayerRule",
     "LossRise",
+    "Mean",
     "MeanRank",
     "PhasedLosses",
     "Plan",
     "PruningCallback",
+    "QuantizationReport",
     "Random",
     "Ratios",
     "Scores",
+    "Sum",
     "Sensitivity",
     "Surrogate",
     "TaskAgreement",
@@ -65,19 +87,28 @@ __all__ = [
     "Union",
     "WeightedSum",
     "apply_masks",
+    "cluster",
     "cost",
-    "grow_within",
+    "fold_batch_norm",
     "hold",
     "latency",
+    "load_compact",
+    "grow_within",
     "loss_weights",
     "mask",
     "masked",
     "masked_class",
     "plan",
+    "quantize",
     "recalibrate",
     "register",
     "remove",
+    "save_compact",
     "silent",
+    "take_weights",
+    "tensorflow_model_optimization",
+    "to_float16",
+    "to_tf_keras",
     "solve_ratios",
     "task_agreement",
     "task_allowances",

@@ -13,7 +13,8 @@ _FLAG = "TF_USE_LEGACY_KERAS"
 
 
 @contextmanager
-def _flag_restored() -> Iterator[None]:
+def flag_restored() -> Iterator[None]:
+    """Leaves the environment as it was, whatever tensorflow-model-optimization sets in it when it is imported."""
     before = os.environ.get(_FLAG)
     try:
         yield
@@ -30,7 +31,7 @@ def _tfmot() -> Any:
     Its import sets TF_USE_LEGACY_KERAS=1 for the process and its children, and turns `tf.keras` into tf_keras if
     nothing has used it yet: `tf.keras` is therefore resolved first, and the variable restored afterwards.
     """
-    with _flag_restored():
+    with flag_restored():
         try:
             import tensorflow as tf
 

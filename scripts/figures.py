@@ -26,10 +26,15 @@ from experiments.table.task_curves import counted, percent
 from experiments.table.verdicts import Comparison, Contrast, compare_all
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/faster_rcnn.md", "docs/results.md", "docs/retrain.md")
+PAGES = ("README.md", "docs/export.md", "docs/faster_rcnn.md", "docs/results.md", "docs/retrain.md")
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}
 Ratios = tuple[float, ...]
+# Sweeps made while `l1` was the name of what is `group_l1` now; one that is made again leaves this list.
+OF_VERSION_0_1 = {
+    "balloon", "digits", "facades", "faster_rcnn", "noise_pilot", "shapes", "shapes_hard_reference", "shapes_parts"
+}  # fmt: skip
+TABLES = ("sweep", "ends", "noise")  # makers of tables whose rows have names of criteria, or are of one
 
 
 def _rows(header: list[str], rows: list[list[str]]) -> str:
@@ -182,7 +187,15 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "noise": chance,
     "claims": claims,
     "brief": brief,
+    "table": lambda path, ratios: path.read_text(encoding="utf-8"),
 }
+
+
+def caption(path: Path) -> str:
+    """What has to be said about the names in a sweep's table, as of when it was made; "" if nothing has."""
+    if path.parent.name not in OF_VERSION_0_1 or "l1" not in set(read(path.parent).table["criterion"]):
+        return ""
+    return "\n`l1` in this table is `GroupL1` as of version 0.1.\n"
 
 
 def render(text: str) -> str:
@@ -192,9 +205,12 @@ def render(text: str) -> str:
         FileNotFoundError, UserError: a block names a file that is not there, or that cannot be read.
         KeyError: a block names a maker that is not known.
     """
-    return BLOCK.sub(
-        lambda found: found[1] + MAKERS[found[2]](ROOT / found[4], tuple(map(float, found[3].split()))) + found[5], text
-    )
+
+    def made(found: re.Match) -> str:
+        path, ratios = ROOT / found[4], tuple(map(float, found[3].split()))
+        return found[1] + MAKERS[found[2]](path, ratios) + (caption(path) if found[2] in TABLES else "") + found[5]
+
+    return BLOCK.sub(made, text)
 
 
 def main() -> int:

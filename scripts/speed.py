@@ -116,7 +116,7 @@ def run(settings: Speed) -> tuple[pd.DataFrame, dict[str, Any]]:
     began = time.perf_counter()
     graph = pruning.ChannelGraph(model)
     graph_seconds = time.perf_counter() - began
-    scores = pruning.L1()(graph)
+    scores = pruning.GroupL1()(graph)
     dense = pruning.cost(model, shapes)
     rows: list[dict[str, Any]] = [{
         "asked": 0.0, "achieved": 0.0, "params": dense.params, "macs": dense.macs,

@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "any_model.md"
 def test_the_python_prints_what_the_page_says(tmp_path, monkeypatch, capsys):
     page = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```\s+```text\n(.*?)```", page, flags=re.DOTALL)
-    assert len(blocks) == page.count("```python") == 2
+    assert len(blocks) == page.count("```python") == 3
     monkeypatch.chdir(tmp_path)
     keras.backend.clear_session()
     names = {"__name__": "any_model"}

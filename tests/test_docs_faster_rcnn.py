@@ -85,7 +85,7 @@ def test_masked_equals_removed(trained):
     graph = pruning.ChannelGraph(model)
     made = {maker for group in graph.groups if not group.locked for maker in group.makers}
     assert {"rpn/rpn_conv", "box_head/box_fc1", "conv_pw_11"} <= made
-    plan = pruning.plan(graph, pruning.L1()(graph), sparsity=0.5, measure="macs", input_shapes=SHAPES)
+    plan = pruning.plan(graph, pruning.GroupL1(), sparsity=0.5, measure="macs", input_shapes=SHAPES)
     masked, small = pruning.mask(model, plan)(batch), pruning.remove(model, plan)
     removed = small(batch)
     assert abs(1 - pruning.cost(small, SHAPES).macs / pruning.cost(model, SHAPES).macs - 0.5) < 0.02

@@ -23,6 +23,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
+    "ai_edge_litert": "ai-edge-litert",
     "annotated_types": "annotated-types",
     "tensorflow_model_optimization": "tensorflow-model-optimization",
 }

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = ["README.md", "docs/faster_rcnn.md", "docs/results.md"]
+PAGES = ["README.md", "docs/export.md", "docs/faster_rcnn.md", "docs/results.md"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -21,6 +21,7 @@ COMMANDS = {
     "data": (f"{_DETECTOR}.maskrcnn_survey", "see what annotated pictures hold, and what suits them"),
     "serve": (f"{_DETECTOR}.maskrcnn_serve", "serve models over HTTP, with a page to see them side by side"),
     "inspect": (f"{_DETECTOR}.maskrcnn_inspect", "every stage of one picture in a model, or in two, as a page"),
+    "export": (f"{_DETECTOR}.maskrcnn_export", "write a model as a file of another runtime, and compare the two"),
     "table": ("experiments.commands.table_command", "make a sweep's table anew from its runs"),
     "compare": ("experiments.commands.compare_command", "what may be said about two criteria, or two sweeps"),
     "plot": ("experiments.commands.plot_command", "draw the plots of a sweep"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.margins import margins_question, within_margins
 from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
@@ -55,7 +56,10 @@ def lead(sweep: Sweep) -> str:
 def summary_table(sweep: Sweep) -> dict[str, Any]:
     """Means and standard deviations of every setting, as text."""
     unit, factor = macs_unit(sweep.table)
-    heads = {_MACS: unit, "latency_ratio": "times as fast", **sweep.problem.heads}
+    heads = {_MACS: unit, "latency_ratio": "times as fast"}
+    if sweep.table["stage"].isin(COMPRESSIONS).any():
+        heads |= {"file_bytes": "file, kB", "file_gzip_bytes": "gzipped, kB"}
+    heads |= sweep.problem.heads
     heads = {column: head for column, head in heads.items() if column in sweep.table}
     lines = summary(sweep.table, list(heads))
     notes = ["Filters, or whatever the budget counts, are removed by the ratio"]
@@ -89,6 +93,8 @@ def _lower_is_better(sweep: Sweep, column: str) -> bool:
 def _summary_cell(line: Line, column: str, factor: float) -> str:
     if column == _MACS:
         return figure(line, column, 2, factor, spread=False)
+    if column.endswith("_bytes"):
+        return figure(line, column, 1, 1e-3, spread=False)
     return figure(line, column, 2, spread=False) if column == "latency_ratio" else figure(line, column)
 
 

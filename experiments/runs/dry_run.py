@@ -76,7 +76,7 @@ def estimate(left: list[Run], units: Counter[str], speed: Speed) -> float:
     seeds = {run.settings.seed for run in left}
     compiled_steps = len(seeds) + sum("scratch" in run.stages for run in left)
     # Beside the measures, a smaller network's inference is compiled for its latency.
-    compiled_pictures = len(seeds) + 2 * len(smaller)
+    compiled_pictures = len(seeds) + 2 * len(smaller) + sum(len(run.compressed) for run in left)
     return (
         units["step"] * speed.step
         + units["picture"] * speed.picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -63,11 +64,13 @@ class Run:
         settings: all that defines it.
         dense: name of the run whose model it starts from; None for a dense run.
         control: name of the dense control that had the same extra training; None where there is none.
+        quantize: what the recipe wants its last model compressed by.
     """
 
     settings: RunSettings
     dense: str | None = None
     control: str | None = None
+    quantize: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,11 +82,23 @@ class Run:
         start = f"{run.criterion}-{run.ratio:g}" if run.kind == "pruned" else run.kind
         again = f"-r{run.repeat}" if run.repeat else ""
         changed = {key: value for key, value in run.changed().items() if key != "evaluation"}
+        if run.criterion in ("l1", "l2"):  # in version 0.1 they were group_l1 and group_l2: none goes on as the other
+            changed["formula"] = "as published"
         return f"{start}-s{run.seed}{again}-{fingerprint(changed)}"
 
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages that it has, in order."""
+        return (*self.uncompressed, *self.compressed)
+
+    @property
+    def compressed(self) -> tuple[str, ...]:
+        """The stages of its last model in fewer bits; a run that leaves no model has none."""
+        return () if self.settings.retraining == "none" and self.settings.kind == "pruned" else self.quantize
+
+    @property
+    def uncompressed(self) -> tuple[str, ...]:
+        """The stages before them; its model is that of the last one."""
         run = self.settings
         if run.kind != "pruned":
             return ("floor", "dense") if run.kind == "dense" else ("dense_control",)
@@ -93,7 +108,12 @@ class Run:
         return first if run.retraining == "none" else (*first, "finetuned", "removed")
 
     def reference(self, stage: str) -> str | None:
-        """Name of the run that a stage is compared with: that with the same training, but nothing pruned."""
+        """Name of the run that a stage is compared with: that with the same training, but nothing pruned.
+
+        A model in fewer bits is compared with what the model before is; a dense one with itself.
+        """
+        if stage in self.compressed:
+            return self.reference(self.uncompressed[-1]) if self.settings.kind == "pruned" else self.name
         return self.control if stage in ("finetuned", "removed") else self.dense
 
 
@@ -121,9 +141,9 @@ def grid(recipe: Recipe) -> list[Run]:
     """Every run of a recipe: for each seed the dense one, its controls and the pruned ones."""
     found: dict[str, Run] = {}
     for seed in recipe.seeds:
-        dense = dense_run(recipe, seed)
+        dense = dataclasses.replace(dense_run(recipe, seed), quantize=recipe.quantize)
         controls = {
-            how: Run(_trained_on(dense.settings, recipe.finetune, how), dense.name)
+            how: Run(_trained_on(dense.settings, recipe.finetune, how), dense.name, quantize=recipe.quantize)
             for how in ("finetune", "rewind")
             if how in recipe.grid.retraining
         }
@@ -135,6 +155,7 @@ def grid(recipe: Recipe) -> list[Run]:
                 _pruned(dense.settings, recipe, {**point, "repeat": repeat}),
                 dense.name,
                 controls[point["retraining"]].name if point["retraining"] in controls else None,
+                recipe.quantize,
             )
             for repeat in repeats
             for point in points

@@ -16,6 +16,7 @@ from experiments.errors import UserError
 from experiments.lookup import open_problem
 from experiments.problem import Problem
 from experiments.runs import provenance
+from experiments.runs.compression.compressed_stages import check_compressions
 from experiments.runs.grid import Run, grid
 from experiments.runs.monitoring import run_log
 from experiments.runs.monitoring.progress_bar import Meter
@@ -154,6 +155,7 @@ class Runner:
             gc.collect()
             self.seed_model = SeedModel(self.problem, seed, self.work, self._watch, self.log)
             _ = self.seed_model.costs
+            check_compressions(self.problem, self.recipe.quantize)
             for part in ("all", *self.recipe.grid.part):  # what cannot be pruned is said before anything is trained
                 self.seed_model.graph(part)
         if run.dense and not self.seed_model.has_dense:

@@ -138,7 +138,10 @@ class SeedModel:
         graph = self.graph(run.part)
         assert run.criterion is not None, "a run that prunes has a criterion"
         if run.criterion in choices.FROM_WEIGHTS:
-            return choices.from_weights(run.criterion, self.seed)(graph)
+            try:
+                return choices.from_weights(run.criterion, self.seed)(graph)
+            except ValueError as error:  # batch_norm_scale, where a layer has no batch norm
+                raise UserError(f"criterion {run.criterion}: {error} (in a recipe: pruning.exclude)") from error
         assert run.arbiter is not None, "a criterion by task has an arbiter"
         key = (run.criterion, run.part)
         if key not in self._criteria:  # they are kept, because each compiles its gradients once
@@ -175,6 +178,7 @@ class SeedModel:
             "measure": run.budget,
             "round_to": run.pruning.round_to,
             "min_channels": run.pruning.min_channels,
+            "keep_at_least": run.pruning.keep_at_least,
             "input_shapes": None if run.budget == "filters" else self.costs.shapes,
         }
 

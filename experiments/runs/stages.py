@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 import pruning
+from experiments.runs.compression.compressed_stages import CompressedStages, file_columns
 from experiments.runs.grid import Run, RunSettings
 from experiments.runs.kernel_histograms import histograms
 from experiments.runs.measuring import Costs
@@ -40,7 +41,10 @@ class Stages:
     def do(self) -> None:
         """All that is not finished."""
         kinds = {"dense": self.dense, "dense_control": self.control, "pruned": self.pruned}
-        (self.scratch if self.settings.retraining == "scratch" else kinds[self.settings.kind])()
+        # What is measured in fewer bits is the model in the file: a finished run need not be taken up for it.
+        if not (self.run.compressed and self.folder.finished(*self.run.uncompressed) and self.folder.model.exists()):
+            (self.scratch if self.settings.retraining == "scratch" else kinds[self.settings.kind])()
+        CompressedStages(self.seed_model, self.folder, self.run).do()
         gc.collect()  # a smaller model and its graphs refer to one another
 
     # The kinds
@@ -199,7 +203,7 @@ class Stages:
         return {"steps": steps, "learning_rate": max(self._rate()(step) for step in range(steps))}
 
     def _file(self) -> dict[str, Any]:
-        return {"file_bytes": self.folder.model.stat().st_size}
+        return file_columns(self.folder.model, gzipped=bool(self.run.compressed))
 
     def _measured(self, model: keras.Model) -> dict[str, Any]:
         """Costs and measures of the seed's model as it is now."""

@@ -65,6 +65,20 @@ def read_settings(base: type[Recipe], usage: str, arguments: Sequence[str]) -> A
     return read_recipe(source, [parsed(given)] if given else [], base)
 
 
+def split_recipe(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The recipe that a flag `--recipe` names, as a list of one or none, and the other flags."""
+    rest, found = [], []
+    flags = iter(given)
+    for flag in flags:
+        if flag == "--recipe":
+            found = [value for value in [next(flags, "")] if value]
+        elif flag.startswith("--recipe="):
+            found = [flag.partition("=")[2]]
+        else:
+            rest.append(flag)
+    return found, rest
+
+
 def read_flags(
     kind: type[Settings], program: str, description: str | None, arguments: Sequence[str] | None = None
 ) -> Any:
@@ -94,7 +108,7 @@ digits or shapes. Every setting of a recipe is a flag that wins over it; the mos
   --data.train, --data.test     your own data in place of the recipe's (problem: maskrcnn); see own_data
   --training.steps N            updates of the dense model's training
   --finetune.steps N            updates after pruning
-  --grid.criterion l1 taylor    what scores the channels: l1, l2, random, taylor, fisher, loss_rise
+  --grid.criterion l1 taylor    what scores the channels: l1, group_l1, random, fpgm, taylor, fisher, ...
   --grid.ratio 0.2 0.4          fractions to remove, of --grid.budget filters, params or macs
   --evaluation.split tune       measure on the pictures for choices; test once they are made
   --threads N                   0: one for every core

@@ -15,10 +15,14 @@ Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 
-CriterionName = Literal["l1", "l2", "random", "taylor", "fisher", "loss_rise"]
-ArbiterName = Literal["weighted_sum", "union", "mean_rank"]
+CriterionName = Literal[
+    "l1", "l2", "random", "taylor", "fisher", "loss_rise", "group_l1", "group_l2", "fpgm", "batch_norm_scale"
+]
+ArbiterName = Literal["weighted_sum", "union", "mean_rank", "sum", "mean"]
 ScheduleName = Literal["one_shot", "polynomial_decay", "iterative", "exponential", "cosine", "one_cycle"]
 RetrainingName = Literal["finetune", "rewind", "scratch", "none"]
+CompressionName = Literal["int8", "float16", "cluster16", "cluster32", "cluster64", "tfmot_cluster16", "tfmot_qat"]
+COMPRESSIONS: tuple[str, ...] = typing.get_args(CompressionName)
 
 
 class Settings(pydantic.BaseModel):
@@ -72,12 +76,13 @@ class GridSettings(Settings):
     run once, whatever the arbiters.
     """
 
-    criterion: tuple[CriterionName, ...] = ("l1", "random")
-    """what scores the channels; the lowest go. l1, l2: weights; taylor, fisher, loss_rise: each task's loss."""
+    criterion: tuple[CriterionName, ...] = ("group_l1", "random")
+    """what scores the channels; the lowest go. l1, l2, fpgm: a channel's filter; group_l1, group_l2: all that makes and
+    reads it; batch_norm_scale: its batch norms; taylor, fisher, loss_rise: each task's loss."""
     arbiter: tuple[ArbiterName, ...] = ("weighted_sum",)
-    """how the tasks' scores become one."""
-    scope: tuple[Literal["layer", "part", "global"], ...] = ("layer",)
-    """where channels compete: layer is the same ratio everywhere."""
+    """how the tasks' scores become one. weighted_sum is what mean is, a mean over the tasks that vote; sum adds up."""
+    scope: tuple[Literal["layer", "part", "global", "isomorphic"], ...] = ("layer",)
+    """where channels compete: layer is the same ratio everywhere, isomorphic among groups of equal structure."""
     schedule: tuple[ScheduleName, ...] = ("one_shot",)
     """when channels go: at once before fine-tuning, or little by little in its first part."""
     budget: tuple[Literal["filters", "params", "macs"], ...] = ("filters",)
@@ -98,6 +103,8 @@ class PruningSettings(Settings):
     """kept channels are rounded to multiples of this."""
     min_channels: Count = 1
     """every group of channels keeps at least this many."""
+    keep_at_least: Fraction = 0.0
+    """every group of channels keeps at least this share of them; the field's frame is 0.1 with scope global."""
     include: tuple[str, ...] = ()
     """layers, parts or regular expressions of them that may be pruned; all if empty."""
     exclude: tuple[str, ...] = ()
@@ -134,6 +141,8 @@ class EvaluationSettings(Settings):
     """what stages are measured on: tune while choices are made, test once they are."""
     latency_rounds: Annotated[int, Ge(0)] = 10
     """timings of a smaller network and the dense one, in turn; 0: none."""
+    calibration_pictures: Count = 64
+    """quantize: int8: training pictures that the ranges of activations are taken from."""
 
 
 class Recipe(Settings):
@@ -155,6 +164,10 @@ class Recipe(Settings):
     """folder that the sweep's folder is made in."""
     dense_from: str | None = None
     """folder of another sweep, such as results/shapes_hard: its dense models are copied where they are the same."""
+    quantize: tuple[CompressionName, ...] = ()
+    """every run's last model in fewer bits as well, a row each: int8; float16; cluster16, 32, 64: so many different
+    weights in a layer; tfmot_cluster16, tfmot_qat: the same and quantization-aware training by
+    tensorflow-model-optimization, a LiteRT file each, with finetune's steps. No part of a run's name."""
     credit: str | None = None
     """whose pictures are shown, under which licence; without it, photographs are drawn on plain grey."""
     training: TrainingSettings = TrainingSettings()

@@ -16,6 +16,16 @@ STAGES = {
     "finetuned": "after fine-tuning with the masks held",
     "removed": "that network without the masked channels: physically smaller",
     "scratch": "the smaller network, trained from new weights as the dense one was",
+    "int8": "the run's last model in int8 after training: weights by output channel, activations by tensor, as "
+    "LiteRT's kernels compute; int8.report.json says which layers",
+    "float16": "its weights, batch norms folded, in half precision",
+    "cluster16": "its kernels clustered: 16 different weights in each",
+    "cluster32": "32 in each",
+    "cluster64": "64 in each",
+    "tfmot_cluster16": "clustered and trained on with finetune's steps by tensorflow-model-optimization; measured in "
+    "LiteRT",
+    "tfmot_qat": "trained on, quantization-aware, with finetune's steps by tensorflow-model-optimization; measured in "
+    "LiteRT, int8",
 }
 SETTINGS = {
     "run": "name of the run; its folder is runs/<run>, with all its settings in settings.json",
@@ -42,11 +52,14 @@ SETTINGS = {
 COSTS = {
     "params": "numbers held, zeros included",
     "macs": "MACs (multiply-adds) of one example, zeros included",
-    "bytes": "of the weights in memory, zeros included",
+    "bytes": "of the weights in memory, zeros included; in the rows int8 to cluster64 of the numbers in the file",
     "effective_params": "params without the channels that are zero: those of the network with them removed",
     "effective_macs": "macs likewise",
     "effective_bytes": "bytes likewise",
-    "file_bytes": "size of the .keras file, without optimizer",
+    "file_bytes": "size of the run's model file: .keras, without optimizer; in the rows int8 to cluster64 the "
+    ".safetensors of pruning.save_compact, which holds network and weights (int8 codes and a float32 scale a channel, "
+    "halves, or places in a table of float32, the rest float32); in tfmot rows the .tflite",
+    "file_gzip_bytes": "the same file gzipped",
     "latency_ms": "median time of the network for one example",
     "latency_dense_ms": "the same of the dense network, the two taking turns in one run",
     "latency_ratio": "median of the dense network's time / this one's, round by round",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.task_curves import STAGE_NAMES, labels, names, whole_network, whole_network_ends
 
 _REFERENCES = ("floor", "dense", "dense_control")
@@ -55,13 +56,16 @@ def summary(table: pd.DataFrame, columns: Sequence[str]) -> list[Line]:
         for how, part in rows.groupby(rows["retraining"].fillna("")):
             several = rows["retraining"].nunique() > 1
             lines.append(_line(part, columns, "", f"{stage}: {how}" if several else stage, math.nan))
+    lines += _compressed_references(table, columns)
     ends = whole_network_ends(table)
     every = whole_network(table[table["criterion"].notna()])
     scratch = every[every["stage"] == "scratch"]
+    pressed = every[every["retraining"] != "scratch"]
     stages = {
         "pruned": _named(every[every["stage"] == "pruned"], ends),
         "final": _named(ends, ends),
         "scratch": _named(scratch, ends.assign(retraining=None)),
+        **{stage: _named(pressed[pressed["stage"] == stage], ends) for stage in COMPRESSIONS},
     }
     for name in names(table):
         for ratio in sorted(ends["asked"].dropna().unique()):
@@ -69,6 +73,19 @@ def summary(table: pd.DataFrame, columns: Sequence[str]) -> list[Line]:
                 rows = rows[(rows["curve"] == name) & (rows["asked"] == ratio)]
                 if len(rows):
                     lines.append(_line(rows, columns, name, stage, float(ratio)))
+    return lines
+
+
+def _compressed_references(table: pd.DataFrame, columns: list[str]) -> list[Line]:
+    """The dense networks in fewer bits."""
+    rows = table[table["stage"].isin(COMPRESSIONS) & table["criterion"].isna()]
+    lines = []
+    for top in ("dense", "dense_control"):
+        runs = table.loc[table["stage"] == top, "run"]
+        for stage in COMPRESSIONS:
+            part = rows[(rows["stage"] == stage) & rows["run"].isin(runs)]
+            if len(part):
+                lines.append(_line(part, columns, "", f"{top}: {STAGE_NAMES[stage]}", math.nan))
     return lines
 
 

@@ -20,6 +20,11 @@ STAGE_NAMES = {
     "removed": "after fine-tuning, removed",
     "final": "after fine-tuning",
     "scratch": "same small network from scratch",
+    "int8": "in int8",
+    "float16": "in float16",
+    **{f"cluster{count}": f"{count} clusters a layer" for count in (16, 32, 64)},
+    "tfmot_cluster16": "16 clusters, tfmot, in LiteRT",
+    "tfmot_qat": "quantization-aware, tfmot, in LiteRT",
 }
 
 

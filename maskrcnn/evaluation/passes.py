@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from maskrcnn.data.class_order import check_class_order
 from maskrcnn.data.sample import Sample
 from maskrcnn.evaluation.ap import MOST_DETECTIONS
+from maskrcnn.evaluation.end_to_end import evaluate_detections
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
+from maskrcnn.evaluation.pass_progress import with_bar
 from maskrcnn.evaluation.probe import ImageProbes, ProbeSet, image_probes
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AHEAD = 1  # batches that are read while the model works: one is always ready, and memory stays small
-_PATIENCE_S = 3.0  # a pass that ends sooner shows no bar
 
 
 def evaluate(
@@ -40,7 +40,8 @@ def evaluate(
     """Measures each task on its own and end to end; `MEASURES` says what each figure is.
 
     Args:
-        model: has `measure(images, boxes, mask_boxes)`, one `Measured` a picture; a `MaskRCNN` does.
+        model: has `measure(images, boxes, mask_boxes)`, one `Measured` a picture; a `MaskRCNN` does. Of what has only
+            `detect(image)`, such as an exported file, there are no isolated measures: see `evaluate_detections`.
         dataset: a `Dataset`; crowds are ignored as COCO does.
         batch_size: pictures a call of the model.
         probe_seed: seed of the probe set; leave it alone to compare models.
@@ -61,6 +62,8 @@ def evaluate(
     Warns:
         DataWarning: a picture holds more objects than the model can find.
     """
+    if not hasattr(model, "measure"):
+        return evaluate_detections(model, dataset, progress, limit)
     return evaluate_in_detail(model, dataset, batch_size, probe_seed, progress, limit, tide, probes).measures
 
 
@@ -128,7 +131,7 @@ def answers(
 
     starts = range(0, count, batch_size)
     with closing(_ahead(read, starts)) as batches:
-        for samples, asked in _with_bar(batches, len(starts), progress):
+        for samples, asked in with_bar(batches, len(starts), progress):
             found = model.measure(
                 [s.image for s in samples], [p.boxes for p in asked], [p.mask_boxes for p in asked]
             )
@@ -169,25 +172,3 @@ def _ahead(read: Callable[[int], T], starts: Sequence[int]) -> Generator[T, None
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _with_bar(items: Iterable[T], count: int, show: bool) -> Iterator[T]:
-    """The `count` items, with a progress bar once a pass has lasted a few seconds."""
-    if not show:
-        yield from items
-        return
-    from rich.progress import Progress
-
-    bar = Progress(transient=True)
-    task = bar.add_task("evaluating", total=count)
-    began, shown = time.monotonic(), False
-    try:
-        for item in items:
-            if not shown and time.monotonic() - began > _PATIENCE_S:
-                bar.start()
-                shown = True
-            yield item
-            bar.advance(task)
-    finally:
-        if shown:
-            bar.stop()

@@ -37,7 +37,7 @@ class Forward:
         )
         self.extent = picture_extent(images, image_size, config)
         self.proposal_extent = proposal_extent(images, image_size, config)
-        batch = tf.shape(images)[0]
+        batch = _length(images, 0)
         self.rpn_logits = [tf.reshape(level, (batch, -1)) for level in logits]
         self.rpn_deltas = [tf.reshape(level, (batch, -1, 4)) for level in deltas]
 
@@ -71,15 +71,18 @@ class Forward:
     def classify(self, rois):
         """The box head on rois (B, N, 4): logits (B, N, C + 1) and deltas (B, N, C + 1, 4)."""
         logits, deltas = self._pieces.boxes(self._maps, rois, self.training, self.static_shapes)
-        shape, classes = tf.shape(rois), self.config.num_classes
-        return (
-            tf.reshape(logits, (shape[0], shape[1], classes)),
-            tf.reshape(deltas, (shape[0], shape[1], classes, 4)),
-        )
+        batch, count, classes = _length(rois, 0), _length(rois, 1), self.config.num_classes
+        return tf.reshape(logits, (batch, count, classes)), tf.reshape(deltas, (batch, count, classes, 4))
 
     def segment(self, rois, picture):
         """The mask head on rois (P, 4) of the pictures `picture` (P,): logits (P, 28, 28, C + 1)."""
         return self._pieces.masks(self._maps, rois, picture, self.training, self.static_shapes)
+
+
+def _length(tensor, axis):
+    """Of an axis: a number where it is known, so that what is made from it has a known shape too."""
+    known = tensor.shape[axis]
+    return tf.shape(tensor)[axis] if known is None else known
 
 
 def of_class(logits, labels):

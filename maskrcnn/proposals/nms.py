@@ -36,33 +36,41 @@ def grouped_nms(boxes, scores, iou_threshold: float, max_output: int, min_score,
 
 
 def _static_nms(boxes, scores, iou_threshold, max_output, min_score):
-    """The same by one suppression a picture: every group is moved to a place of its own."""
-    groups = scores.shape[-1]
-    boxes = tf.broadcast_to(boxes, tf.concat([tf.shape(scores), [4]], axis=0))
-    known = scores.shape[1] is not None
-    candidates = scores.shape[1] if known else tf.shape(scores)[1]
-    count_all = candidates * groups
-    flat_boxes = tf.reshape(boxes, (-1, count_all, 4))
-    flat_scores = tf.reshape(scores, (-1, count_all))
-    group = tf.tile(tf.range(groups), [candidates])
-    extent = tf.reduce_max(flat_boxes, axis=(1, 2), keepdims=True) + 1.0
-    moved = flat_boxes + extent * tf.cast(group, tf.float32)[None, :, None]
-    size = min(max_output, count_all) if known else tf.minimum(max_output, count_all)
+    """The same by one suppression a group and picture, and the best of them all.
 
-    def suppress(picture):
-        index, count = tf.image.non_max_suppression_padded(
-            picture[0], picture[1], size, iou_threshold, min_score, pad_to_max_output_size=True
-        )
-        return index, count
+    All groups in one, each moved to a place of its own, would be fewer operations; but large coordinates round, and
+    then other boxes overlap by more than the threshold.
+    """
+    groups, shared = scores.shape[-1], boxes.shape[2] == 1
+    number = tf.shape(scores)[1] if scores.shape[1] is None else scores.shape[1]
+    most = tf.minimum(max_output, number) if tf.is_tensor(number) else min(max_output, number)
 
-    index, count = tf.map_fn(
-        suppress,
-        (moved, flat_scores),
-        fn_output_signature=(tf.TensorSpec((size if known else None,), tf.int32), tf.TensorSpec((), tf.int32)),
-    )
-    kept = tf.range(size)[None] < count[:, None]
-    pad = [[0, 0], [0, max_output - size]]
-    out_boxes = tf.where(kept[..., None], tf.gather(flat_boxes, index, batch_dims=1), 0.0)
-    out_scores = tf.where(kept, tf.gather(flat_scores, index, batch_dims=1), 0.0)
-    out_groups = tf.where(kept, tf.gather(group, index), 0)
-    return tf.pad(out_boxes, [*pad, [0, 0]]), tf.pad(out_scores, pad), tf.pad(out_groups, pad), count
+    def best(picture):
+        boxes, scores = picture
+        rows, counts = [], []
+        for group in range(groups):
+            row, count = tf.raw_ops.NonMaxSuppressionV4(
+                boxes=boxes[:, 0 if shared else group], scores=scores[:, group], max_output_size=most,
+                iou_threshold=iou_threshold, score_threshold=tf.cast(min_score, tf.float32),
+                pad_to_max_output_size=True,
+            )  # fmt: skip
+            rows.append(row)
+            counts.append(count)
+        row, of_group = tf.reshape(tf.stack(rows), (-1,)), tf.repeat(tf.range(groups), most)
+        real = tf.reshape(tf.range(most)[None] < tf.stack(counts)[:, None], (-1,))
+        flat = tf.reshape(scores, (-1,))
+        kept = tf.where(real, tf.gather(flat, row * groups + of_group), -1.0)
+        size = tf.minimum(max_output, groups * most) if tf.is_tensor(most) else min(max_output, groups * most)
+        found, order = tf.math.top_k(kept, size)
+        count = tf.minimum(tf.reduce_sum(tf.stack(counts)), size)
+        real, pad = tf.range(size) < count, [[0, max_output - size]]
+        row, of_group = tf.gather(row, order), tf.gather(of_group, order)
+        place = row if shared else row * groups + of_group
+        out_boxes = tf.where(real[:, None], tf.gather(tf.reshape(boxes, (-1, 4)), place), 0.0)
+        out_scores, out_groups = tf.where(real, found, 0.0), tf.where(real, of_group, 0)
+        return tf.pad(out_boxes, [*pad, [0, 0]]), tf.pad(out_scores, pad), tf.pad(out_groups, pad), count
+
+    if scores.shape[0] == 1:  # without a loop, which runtimes run slowly or not at all
+        return tuple(found[None] for found in best((boxes[0], scores[0])))
+    kinds = (((max_output, 4), tf.float32), ((max_output,), tf.float32), ((max_output,), tf.int32), ((), tf.int32))
+    return tf.map_fn(best, (boxes, scores), fn_output_signature=tuple(tf.TensorSpec(*kind) for kind in kinds))

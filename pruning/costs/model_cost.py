@@ -1,8 +1,9 @@
 """Cost of a model: parameters, multiply-adds and bytes, by layer, part and in total; dense, and without what
 is masked.
 
-MACs are those of kernels (convolutions and dense layers): positions x kernel size. Additions of biases,
-batch norm, activations and pooling do not count, as in the published figures. A layer that is called several
+MACs are those of products: of kernels (positions x kernel size), of recurrent layers at every step, of attention's
+queries with its keys. Additions of biases, batch norm, activations and pooling do not count, as in the published
+figures. What cannot be counted is named: the figure is partial then. A layer that is called several
 times (an RPN head on five levels) counts every time; one behind RoIAlign counts for every RoI, because its
 batch axis is images x RoIs.
 """
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
@@ -22,13 +24,17 @@ from pruning.plans.pruning_plan import Plan
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Cost of one layer: parameters held, multiply-adds of all its calls, bytes held."""
+    """Cost of one layer: parameters held, multiply-adds of all its calls, bytes held.
+
+    `counted` is False where its multiply-adds cannot be told: `macs` holds those that can.
+    """
 
     path: str
     part: str
     params: int
     macs: int
     bytes: int
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Cost:
     """Cost of a model for the inputs named in `input_shapes`.
 
     Attributes:
-        layers: LayerCost of every layer that has weights.
+        layers: LayerCost of every layer that has weights or multiplies.
         input_shapes: input name -> shape counted, batch axis included.
         effective: the same without masked channels, None in an effective cost itself.
     """
@@ -54,6 +60,11 @@ class Cost:
     def macs(self) -> int:
         """Multiply-adds of one forward pass on inputs of `input_shapes`."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Paths of the layers whose multiply-adds cannot be told; if there are any, `macs` is partial."""
+        return tuple(layer.path for layer in self.layers if not layer.counted)
 
     @property
     def bytes(self) -> int:
@@ -82,6 +93,8 @@ class Cost:
             left = cost_.effective
             if left is not None and left.params != cost_.params:
                 lines.append(f"{'  unmasked':<24}{left.params:>14,}{left.macs:>18,}{left.bytes:>14,}")
+        if self.uncounted:
+            lines.append(f"MACs are partial: without those of {', '.join(self.uncounted)}")
         return "\n".join(lines)
 
 
@@ -89,7 +102,7 @@ def cost(model: Any, input_shapes: dict[str, tuple] | tuple | None = None, plan:
     """Count a model.
 
     Args:
-        model: Functional or Sequential model, or an object with `.network`.
+        model: Functional or Sequential model, an object with `.network`, or a ChannelGraph of one.
         input_shapes: full shapes by input name, or one for the only input; the batch axis counts. Default:
             the declared shapes with a batch of 1.
         plan: count `effective` as if this plan were applied, instead of what is silent in the weights.
@@ -109,18 +122,67 @@ def cost(model: Any, input_shapes: dict[str, tuple] | tuple | None = None, plan:
 
 def counted(model: Any, input_shapes: dict[str, tuple] | tuple | None = None) -> ChannelGraph:
     """The graph of a model on inputs of a known size; arguments as for `cost`."""
-    return ChannelGraph(model, _full(model, input_shapes))
+    if isinstance(model, ChannelGraph):
+        return model.again(input_shapes=_full(model.model, input_shapes))
+    return ChannelGraph(model, _full(model, input_shapes), unknown="keep")
 
 
 def without(graph: ChannelGraph, gone: Mapping[str, np.ndarray]) -> Cost:
     """Cost of a `counted` graph's model without some channels; group -> bool (size,), what goes."""
-    alive = graph.alive(gone)
-    lost = {}
-    for piece in graph.slices:
-        count = len(piece.channels) - int(np.count_nonzero(alive[piece.channels]))
-        if count:
-            lost[id(piece.variable), piece.axis] = count
-    return Cost(_count(graph, lost), graph.input_shapes)
+    return Cost(_count(graph, gone), graph.input_shapes)
+
+
+class Sizes:
+    """How many numbers weights and tensors hold without the channels that go; what `LayerRule.macs` counts with.
+
+    Args:
+        graph: of the model.
+        gone: group -> bool (size,), what goes.
+    """
+
+    def __init__(self, graph: ChannelGraph, gone: Mapping[str, np.ndarray]) -> None:
+        self._graph = graph
+        self._alive = graph.alive(gone) if any(channels.any() for channels in gone.values()) else None
+        self._lost: dict[tuple[int, int], int] = {}
+        self._kernels: dict[int, list] = {}
+        for kernel in graph.kernels:
+            self._kernels.setdefault(id(kernel.call.layer), []).append(kernel.variable)
+        if self._alive is not None:
+            for piece in graph.slices:
+                self._lost[id(piece.variable), piece.axis] = self._count_lost(piece.channels)
+
+    def __call__(self, thing: Any) -> int:
+        """Numbers of a weight, or of a tensor of a call."""
+        if isinstance(thing, keras.KerasTensor):
+            return math.prod(self._shape(thing))
+        rank, key = len(thing.shape), id(thing)
+        return math.prod(n - self._lost.get((key, axis - rank), 0) for axis, n in enumerate(thing.shape))
+
+    def positions(self, tensor: Any, axis: int = -1) -> int:
+        """Positions of a tensor: the product of all its axes (the batch's too) but one."""
+        shape = self._shape(tensor, without=axis % len(tensor.shape))
+        return math.prod(shape)
+
+    def kernels(self, layer: Any) -> list:
+        """The weights of a layer that multiply."""
+        return self._kernels.get(id(layer), [])
+
+    def _shape(self, tensor: Any, without: int | None = None) -> list[int]:
+        found = []
+        for axis, length in enumerate(tensor.shape):
+            if axis == without:
+                continue
+            if length is None:
+                raise ValueError(
+                    f"a tensor has shape {tuple(tensor.shape)}, whose size does not follow from input_shapes: a "
+                    "layer before it needs compute_output_shape"
+                )
+            channels = None if self._alive is None else self._graph.channels(tensor, axis)
+            found.append(length if channels is None else length - self._count_lost(channels))
+        return found
+
+    def _count_lost(self, channels: np.ndarray) -> int:
+        return 0 if self._alive is None else len(channels) - int(np.count_nonzero(self._alive[channels]))
 
 
 def _full(model: Any, shapes: Any) -> Any:
@@ -136,41 +198,26 @@ def _full(model: Any, shapes: Any) -> Any:
     return found
 
 
-def _size(variable: Any, lost: Mapping[tuple[int, int], int]) -> int:
-    rank, key = len(variable.shape), id(variable)
-    return math.prod(n - lost.get((key, axis - rank), 0) for axis, n in enumerate(variable.shape))
-
-
-def _count(graph: ChannelGraph, lost: Mapping[tuple[int, int], int]) -> tuple[LayerCost, ...]:
+def _count(graph: ChannelGraph, gone: Mapping[str, np.ndarray]) -> tuple[LayerCost, ...]:
+    sizes = Sizes(graph, gone)
     macs: dict[int, int] = {}
-    for kernel in graph.kernels:
-        positions = 0
-        for tensor in kernel.applied:
-            places = tensor.shape[:-1]
-            if None in places:
-                raise ValueError(
-                    f"layer {kernel.call.path!r} is applied to shape {tuple(tensor.shape)}, whose "
-                    "size does not follow from input_shapes: a layer before it needs compute_output_shape"
-                )
-            positions += math.prod(places)
-        key = id(kernel.call.layer)
-        macs[key] = macs.get(key, 0) + positions * _size(kernel.variable, lost)
+    partial = set()
+    for call in graph.calls:
+        key = id(call.layer)
+        try:
+            counted_ = call.rule.macs(call, sizes)
+        except ValueError as error:
+            raise ValueError(f"layer {call.path!r}: {error}") from error
+        macs[key] = macs.get(key, 0) + (counted_ or 0)
+        if counted_ is None:
+            partial.add(key)
     rows = []
     for call in {id(call.layer): call for call in reversed(graph.calls)}.values():
+        key = id(call.layer)
         weights = getattr(call.layer, "weights", [])
-        if not weights:
+        if not weights and not macs[key] and key not in partial:
             continue
-        sizes = [_size(weight, lost) for weight in weights]
-        rows.append(
-            LayerCost(
-                call.path,
-                call.part,
-                sum(sizes),
-                macs.get(id(call.layer), 0),
-                sum(
-                    size * np.dtype(str(weight.dtype).replace("bfloat16", "float16")).itemsize
-                    for size, weight in zip(sizes, weights, strict=True)
-                ),
-            )
-        )
+        held = [(sizes(weight), np.dtype(str(weight.dtype).replace("bfloat16", "float16"))) for weight in weights]
+        params, size = sum(count for count, _ in held), sum(count * dtype.itemsize for count, dtype in held)
+        rows.append(LayerCost(call.path, call.part, params, macs[key], size, key not in partial))
     return tuple(reversed(rows))

@@ -1,15 +1,35 @@
 """What removing one channel alone saves, channel by channel: the unit price that scores are divided by."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from pruning.costs.model_cost import counted, without
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group
-from pruning.masks.masking import silent
+from pruning.masks.living_channels import living
 
 PRICES = ("macs", "params", "bytes")
+_SIZED: "WeakKeyDictionary[ChannelGraph, dict[str, ChannelGraph]]" = WeakKeyDictionary()
+
+
+def sized(graph: ChannelGraph, input_shapes: Any = None) -> ChannelGraph:
+    """A graph's model on inputs of a known size, read once for a graph and a size.
+
+    Args:
+        graph: the model's groups.
+        input_shapes: as for `pruning.cost`; default, the shapes that the graph was made with, for one example.
+
+    Raises:
+        ValueError: an input's size is open.
+    """
+    shapes: Any = input_shapes or graph.example_shapes
+    known = _SIZED.setdefault(graph, {})
+    key = repr(sorted(shapes.items()) if hasattr(shapes, "items") else shapes)
+    if key not in known:
+        known[key] = counted(graph, shapes)
+    return known[key]
 
 
 def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict[str, np.ndarray]:
@@ -25,30 +45,28 @@ def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict
             made with, for one example.
 
     Returns:
-        prunable group -> float64 (size,); for a channel that is masked already, what it would have saved.
+        prunable group -> float64 (size,), above 0; for a channel that is masked already, what it would have saved.
 
     Raises:
         ValueError: an unknown measure; an input whose size is open; a group that saves nothing.
     """
     if measure not in PRICES:
         raise ValueError(f"per is {measure!r}; accepted: None, {', '.join(PRICES)}")
-    sized, gone = counted(graph.model, input_shapes or graph.example_shapes), silent(graph)
+    counts, gone = sized(graph, input_shapes), {name: ~alive for name, alive in living(graph).items()}
+    now = getattr(without(counts, gone), measure)
     found = {}
     for group in graph.prunable:
         kinds, masked = _kinds(group), gone[group.name]
         saved = np.zeros(group.size)
         for kind in np.unique(kinds):
             mine = np.flatnonzero(kinds == kind)
-            one = mine[np.argmin(masked[mine])]  # one that is still there, if any is
-            costs = []
-            for without_one in (False, True):
-                masked_then = masked.copy()
-                masked_then[one] = without_one
-                costs.append(getattr(without(sized, {**gone, group.name: masked_then}), measure))
-            saved[mine] = costs[0] - costs[1]
+            one = mine[np.argmin(masked[mine])]  # one that lives, if any does
+            changed = masked.copy()
+            changed[one] = not masked[one]
+            saved[mine] = abs(now - getattr(without(counts, {**gone, group.name: changed}), measure))
         if not (saved > 0).all():
             raise ValueError(
-                f"a channel of group {group.name!r} saves no {measure} for inputs {dict(sized.input_shapes)}: "
+                f"a channel of group {group.name!r} saves no {measure} for inputs {dict(counts.input_shapes)}: "
                 "give input_shapes that reach its layers"
             )
         found[group.name] = saved

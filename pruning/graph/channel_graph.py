@@ -3,16 +3,19 @@
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-import pruning.layers.layer_rules  # noqa: F401  (registers the rules of Keras's own layers)
-from pruning.graph.groups import Group, collect_groups
+from pruning.graph.groups import Group, collect_groups, listing
 from pruning.graph.trace import Kernel, Slice, Trace
 from pruning.graph.walk import network_of, walk
-from pruning.layers.rules import rule_of
+from pruning.layers.registry import Rules, Stated
+
+if TYPE_CHECKING:
+    from pruning.graph.graph_report import GraphReport
 
 Selector = str | re.Pattern | type
 
@@ -29,16 +32,20 @@ class ChannelGraph:
             regular expressions (a compiled pattern, or a string matched in full) or layer types, one or
             several. A group is included if one of its producers matches.
         exclude: what may not, likewise; it wins over `include`.
+        rules: what layer types do, for this graph only: kind, or a layer's name, -> rule, as for `pruning.register`.
+        unknown: layers of which that is not known are kept whole, with what goes into them and comes out: "warn" says
+            so in one warning that lists them, "keep" says nothing, "error" raises instead.
 
     Attributes:
         model: the model as given; network: its Functional model.
         groups: all groups in the model's order, the locked ones too.
         kernels: every weight that multiplies, and where (`pruning.graph.trace.Kernel`).
         loose: paths of trainable weights of two axes or more that lie in no group, with the layer's path.
+        unknown: what is not known (a layer with its type, an activation), and what to write or to do about it.
 
     Raises:
         TypeError: the model has no readable graph.
-        ValueError: a layer type without a rule, or a selector that matches nothing.
+        ValueError: a layer type that is not known, with `unknown="error"`; or a selector that matches nothing.
     """
 
     def __init__(
@@ -48,11 +55,16 @@ class ChannelGraph:
         *,
         include: Selector | Iterable[Selector] | None = None,
         exclude: Selector | Iterable[Selector] | None = None,
+        rules: Mapping[Any, Stated] | None = None,
+        unknown: Literal["warn", "error", "keep"] = "warn",
     ) -> None:
+        if unknown not in ("warn", "error", "keep"):
+            raise ValueError(f'unknown is {unknown!r}; expected "warn", "error" or "keep"')
         self.model = model
         self.network = network_of(model)
+        self._own_rules = dict(rules or {})
         steps = walk(self.network, input_shapes)
-        trace = Trace()
+        trace = Trace(Rules(rules))
         for name, tensor in steps.inputs.items():
             channels = None
             if len(tensor.shape) > 1 and tensor.shape[-1] is not None:
@@ -60,15 +72,21 @@ class ChannelGraph:
                 trace.lock(channels, f"model input {name!r}")
             trace.give(tensor, channels)
         for call in steps.calls:
-            rule_of(call)(call, trace)
-        self._entries: dict[str, np.ndarray | None] = {}
+            call.rule = trace.rules.of(call.layer)
+            call.rule.channels(call, trace)
+            trace.close(call)
+        self._entries: dict[str, dict[int, np.ndarray]] = {}
         for path, tensor in steps.entries:
-            channels, known = trace.channels(tensor), self._entries.get(path)
-            if channels is not None and known is not None and len(channels) == len(known):
-                trace.tie(known, channels)  # a nested model has one input of one width
-            self._entries.setdefault(path, channels)
+            entering = trace.axes(tensor)
+            for axis, known in self._entries.setdefault(path, entering).items():
+                if axis in entering and len(entering[axis]) == len(known):
+                    trace.tie(known, entering[axis])  # a nested model has one input of one width
         for name, tensor in steps.outputs:
-            trace.lock(trace.channels(tensor), f"reaches the model output {name!r}")
+            for channels in trace.axes(tensor).values():
+                trace.lock(channels, f"reaches the model output {name!r}")
+        self.unknown = trace.unknown
+        if self.unknown and unknown != "keep":
+            _tell(self.unknown, strict=unknown == "error")
         self.input_shapes = {name: tuple(tensor.shape) for name, tensor in steps.inputs.items()}
         self._calls = steps.calls
         self._scales = trace.scales
@@ -108,13 +126,17 @@ class ChannelGraph:
         return list(self._trace.slices.values())
 
     @property
-    def entries(self) -> dict[str, np.ndarray | None]:
-        """Path of every nested model's input (`pruning.graph.walk.Walk.entries`) -> its channels' numbers."""
+    def entries(self) -> dict[str, dict[int, np.ndarray]]:
+        """Path of every nested model's input (`pruning.graph.walk.Walk.entries`) -> axis -> its channels' numbers."""
         return self._entries
 
-    def channels(self, tensor: Any) -> np.ndarray | None:
-        """Numbers of the channels of a tensor of `calls`, int (C,); None where its last axis has none."""
-        return self._trace.channels(tensor)
+    def channels(self, tensor: Any, axis: int = -1) -> np.ndarray | None:
+        """Numbers of the channels of a tensor of `calls` along an axis, int (C,); None where it has none."""
+        return self._trace.channels(tensor, axis)
+
+    def again(self, model: Any = None, input_shapes: dict[str, tuple] | tuple | None = None) -> "ChannelGraph":
+        """A graph by the same rules: of a copy of the model, or on inputs of another size."""
+        return ChannelGraph(self.model if model is None else model, input_shapes, rules=self._own_rules, unknown="keep")
 
     def alive(self, gone: Mapping[str, np.ndarray]) -> np.ndarray:
         """Bool, one for every channel number: False where it belongs to one that goes.
@@ -125,6 +147,16 @@ class ChannelGraph:
         stays = [~gone[g.name] if g.name in gone else np.ones(g.size, dtype=bool) for g in self.groups]
         starts = np.cumsum([0, *(group.size for group in self.groups[:-1])])
         return np.concatenate(stays)[starts[self._group_of] + self._unit_of]
+
+    def report(self, input_shapes: dict[str, tuple] | tuple | None = None) -> "GraphReport":
+        """What may go and what not, with the reason, and how much of each measure at most; see `GraphReport`.
+
+        Args:
+            input_shapes: what MACs are counted for, as for `pruning.cost`; default, those that the graph was made with.
+        """
+        from pruning.graph.graph_report import report
+
+        return report(self, input_shapes)
 
     def __getitem__(self, name: str) -> Group:
         for group in self.groups:
@@ -178,6 +210,27 @@ class ChannelGraph:
         if self.loose:
             lines.append("in no group: " + ", ".join(f"{path} ({weight})" for path, weight in self.loose))
         return "\n".join(lines)
+
+
+def graph_of(model: Any) -> ChannelGraph:
+    """The graph of a model; a graph is returned as it is. What is not known is not said a second time."""
+    return model if isinstance(model, ChannelGraph) else ChannelGraph(model, unknown="keep")
+
+
+def _tell(unknown: Mapping[str, str], *, strict: bool) -> None:
+    by_remedy: dict[str, list[str]] = {}
+    for what, remedy in unknown.items():
+        by_remedy.setdefault(remedy, []).append(what)
+    text = "kept whole, with what goes in and comes out: "
+    text += "; ".join(f"{listing(names)}: {remedy}" for remedy, names in by_remedy.items())
+    if "pruning.register" in text:
+        text += (
+            '. What a registering call is shown for is not known: state what it does to channels ("keep", "tie", '
+            '"stack", "spread", "lock", or a class derived from pruning.LayerRule)'
+        )
+    if strict:
+        raise ValueError(text)
+    warnings.warn(text, stacklevel=3)
 
 
 def _digest(structure: list) -> str:

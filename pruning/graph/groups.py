@@ -1,7 +1,7 @@
 """Coupled groups of channels, with everything that makes, carries or reads them."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -98,11 +98,11 @@ class Group:
             f"{self.name}  {self.size} channels, part {self.part}"
             + (f", locked: {self.locked}" if self.locked else "")
         ]
-        lines.append(f"    made by  {_listing(self.makers)}")
+        lines.append(f"    made by  {listing(self.makers)}")
         for role, word in (("carries", "kept by "), ("reads", "read by ")):
             paths = list(dict.fromkeys(member.path for member in self.by_role(role)))
             if paths:
-                lines.append(f"    {word} {_listing(paths)}")
+                lines.append(f"    {word} {listing(paths)}")
         return "\n".join(lines)
 
 
@@ -111,7 +111,8 @@ def _weight_name(variable: Any) -> str:
     return re.sub(r"^variable_\d+$", "variable", variable.name)
 
 
-def _listing(names: list[str], most: int = 8) -> str:
+def listing(names: list[str], most: int = 8) -> str:
+    """The first names, and how many more there are."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
@@ -129,17 +130,22 @@ def collect_groups(trace: Trace) -> tuple[list[Group], np.ndarray, np.ndarray]:
     for number, block in enumerate(trace.blocks):
         for root in np.unique(roots[block.channels]).tolist():
             made_by.setdefault(root, set()).add(number)
+    pieces: dict[int, set[int]] = {}
+    for number, channels in enumerate(trace.pieces):
+        for root in np.unique(roots[channels]).tolist():
+            pieces.setdefault(root, set()).add(number)
 
     # Channels with the same makers and the same fate are one group. A block split by a concatenation further
-    # on, or locked in part, gives several.
+    # on, or locked in part, or taken apart, gives several.
     families: dict[tuple, list[int]] = {}
     for root in sorted(made_by):
-        families.setdefault((tuple(sorted(made_by[root])), root in reasons), []).append(root)
+        fate = root in reasons, tuple(sorted(pieces.get(root, ())))
+        families.setdefault((tuple(sorted(made_by[root])), *fate), []).append(root)
 
     group_of = np.full(len(roots), -1)
     unit_of = np.full(len(roots), -1)
     groups = []
-    for number, ((makers, locked), family) in enumerate(families.items()):
+    for number, ((makers, locked, _), family) in enumerate(families.items()):
         group_of[family] = number
         unit_of[family] = np.arange(len(family))
         first = trace.blocks[makers[0]]
@@ -172,9 +178,13 @@ def _name(block: Any, roots: np.ndarray, family: list[int]) -> str:
 def _place(trace: Trace, groups: list[Group], group_of: np.ndarray, unit_of: np.ndarray) -> None:
     """Hand every slice to the groups whose channels it holds."""
     members: dict[tuple[int, int, str], Member] = {}
+    spared = {int(number) for channels in trace.spared for number in np.unique(group_of[channels])}
     for piece in trace.slices.values():
         of_position = group_of[piece.channels]
+        whole = piece
         for number in np.unique(of_position).tolist():
+            # What something divides by stays as it is under a mask: zero would make NaN.
+            piece = replace(whole, zero=False) if number in spared and whole.role != "reads" else whole
             positions = np.flatnonzero(of_position == number)
             part = Part(piece, positions, unit_of[piece.channels[positions]])
             key = (number, id(piece.call.layer), piece.role)

@@ -4,11 +4,13 @@ Keras has no public node API, so the edges are read from `Functional.get_config(
 serialised; shapes come from each layer's `compute_output_spec`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+
+from pruning.wrong_objects import needs_model
 
 
 @dataclass(eq=False)
@@ -21,6 +23,9 @@ class Call:
         part: name of the outermost nested model around it, else the model's own name.
         args, kwargs: what it is called with; tensors are `keras.KerasTensor`.
         inputs, outputs: the tensors among them, flattened in order.
+        node: how many times its model called it before.
+        rule: the `pruning.layers.layer_rule.LayerRule` that answers for it, once a graph is made.
+        inner: the calls that a wrapper makes of the layers it holds, noted by its rule.
     """
 
     layer: Any
@@ -30,6 +35,15 @@ class Call:
     kwargs: dict
     inputs: list
     outputs: list
+    node: int = 0
+    rule: Any = None
+    inner: list["Call"] = field(default_factory=list)
+
+    @property
+    def data(self) -> list:
+        """The inputs without masks, which say what counts and hold no channels."""
+        masks = {id(leaf) for leaf in keras.tree.flatten(self.kwargs.get("mask"))}
+        return [tensor for tensor in self.inputs if id(tensor) not in masks]
 
 
 @dataclass(eq=False)
@@ -55,6 +69,7 @@ def network_of(model: Any) -> Any:
     Raises:
         TypeError: neither; a subclassed model has no graph to read.
     """
+    needs_model(model)
     network = getattr(model, "network", model)
     if not (is_functional(network) or isinstance(network, keras.Sequential)):
         raise TypeError(
@@ -69,7 +84,7 @@ def declared_inputs(model: Any) -> dict[str, tuple]:
     network = network_of(model)
     if not is_functional(network):
         return {"input": tuple(network.inputs[0].shape)}
-    names = [leaf[0] for leaf in _leaves(network.get_config()["input_layers"])]
+    names = [leaf[0] for leaf in _leaves(graph_config(network)["input_layers"])]
     return {name: tuple(tensor.shape) for name, tensor in zip(names, network.inputs, strict=True)}
 
 
@@ -87,21 +102,50 @@ def walk(model: Any, input_shapes: dict[str, tuple] | tuple | None = None) -> Wa
     network = network_of(model)
     if isinstance(network, keras.Sequential) and not network.built:
         raise ValueError(f"model {network.name!r} is not built: call it, or begin it with keras.Input, first")
+    declared, config = {"input": network.inputs[0]}, None
     if is_functional(network):
-        config = network.get_config()
-        declared = dict(
-            zip([leaf[0] for leaf in _leaves(config["input_layers"])], network.inputs, strict=True)
-        )
-        found = Walk(network.name, _given_shapes(network.name, declared, input_shapes))
-        outputs, names = _open_functional(network, config, found.inputs, "", "", found)
-    else:
-        found = Walk(network.name, _given_shapes(network.name, {"input": network.inputs[0]}, input_shapes))
-        outputs = _open_sequential(network, list(found.inputs.values()), "", "", found)
-        names = [network.layers[-1].name]
+        config = graph_config(network)
+        declared = dict(zip([leaf[0] for leaf in _leaves(config["input_layers"])], network.inputs, strict=True))
+    found = Walk(network.name, _given_shapes(network.name, declared, input_shapes))
+    outputs, names = replay(network, config, found.inputs, _Walker(found, "", "", {}))
     for call in found.calls:
         call.part = call.part or network.name
     found.outputs = list(zip(names, outputs, strict=True))
     return found
+
+
+def graph_config(network: Any) -> dict:
+    """The config of a Functional model, with its layers and edges, whatever its class writes into its own.
+
+    The configs of nested models are not to be used: they may be of such a class; see `replay`.
+    """
+    kind = type(network)
+    if all(method.__module__.startswith("keras.") for method in (kind.__init__, kind.get_config)):
+        config = network.get_config()
+        if "input_layers" in config:
+            return config
+    return keras.Model(network.input, network.output, name=network.name).get_config()
+
+
+def replay(network: Any, config: dict | None, inputs: Mapping[str, Any], call: Callable) -> tuple[list, list[str]]:
+    """Run a model's graph again, call by call.
+
+    Args:
+        network: Functional or Sequential model.
+        config: `graph_config` of a Functional one.
+        inputs: input name -> the tensor that enters there (for a Sequential the only one).
+        call: (layer, node, args, kwargs) -> flat list of output tensors; `node` counts the layer's calls in this
+            model.
+
+    Returns:
+        the output tensors, flat, and their names.
+    """
+    if config is None:
+        outputs = list(inputs.values())
+        for layer in network.layers:
+            outputs = call(layer, 0, (outputs[0],), {})
+        return outputs, [network.layers[-1].name]
+    return _replay_functional(network, config, inputs, call)
 
 
 def is_functional(layer: Any) -> bool:
@@ -142,10 +186,7 @@ def _given_shapes(name: str, declared: dict, shapes: Any) -> dict:
     return found
 
 
-def _open_functional(
-    network: Any, config: dict, inputs: dict, prefix: str, part: str, found: Walk
-) -> tuple[list, list[str]]:
-    """Note a Functional model's calls; return its output tensors and their names."""
+def _replay_functional(network: Any, config: dict, inputs: Mapping, call: Callable) -> tuple[list, list[str]]:
     operations = {operation.name: operation for operation in network.operations}
     layers = {layer["name"]: layer for layer in config["layers"]}
     made: dict[tuple[str, int, int], Any] = {(name, 0, 0): tensor for name, tensor in inputs.items()}
@@ -162,7 +203,7 @@ def _open_functional(
                 waiting.append((name, index, node))
                 continue
             args, kwargs = _revive(node["args"], made), _revive(node["kwargs"], made)
-            outputs = _call(operations[name], layers[name].get("config"), args, kwargs, prefix, part, found)
+            outputs = call(operations[name], index, args, kwargs)
             made.update({(name, index, position): tensor for position, tensor in enumerate(outputs)})
         if len(waiting) == len(pending):
             raise ValueError(f"model {network.name!r}: no way to order the calls of {waiting[0][0]!r}")
@@ -178,31 +219,31 @@ def _open_functional(
     return [made[end] for end in ends], names
 
 
-def _open_sequential(network: Any, inputs: list, prefix: str, part: str, found: Walk) -> list:
-    outputs = inputs
-    for layer in network.layers:
-        outputs = _call(layer, None, (outputs[0],), {}, prefix, part, found)
-    return outputs
+class _Walker:
+    """Notes every call of a model; opens the nested ones."""
 
+    def __init__(self, found: Walk, prefix: str, part: str, configs: dict[int, dict]) -> None:
+        self._found, self._prefix, self._part, self._configs = found, prefix, part, configs
 
-def _call(
-    layer: Any, config: dict | None, args: Any, kwargs: dict, prefix: str, part: str, found: Walk
-) -> list:
-    tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, keras.KerasTensor)]
-    path = f"{prefix}{layer.name}"
-    if is_functional(layer):
-        config = config if config and "input_layers" in config else layer.get_config()
-        inner = _bind(config["input_layers"], args, kwargs, tensors)
-        found.entries += [(f"{path}/{name}", tensor) for name, tensor in inner.items()]
-        return _open_functional(layer, config, inner, f"{path}/", part or layer.name, found)[0]
-    if isinstance(layer, keras.Sequential):
-        found.entries.append((path, tensors[0]))
-        return _open_sequential(layer, tensors, f"{path}/", part or layer.name, found)
-    outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
-    # A layer may answer with its input's own spec: a tensor of its own keeps "who made it" unambiguous.
-    outputs = [keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in outputs]
-    found.calls.append(Call(layer, path, part, tuple(args), dict(kwargs), tensors, outputs))
-    return outputs
+    def __call__(self, layer: Any, node: int, args: Any, kwargs: dict) -> list:
+        tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, keras.KerasTensor)]
+        path = f"{self._prefix}{layer.name}"
+        inside = _Walker(self._found, f"{path}/", self._part or layer.name, self._configs)
+        if is_functional(layer):
+            if id(layer) not in self._configs:
+                self._configs[id(layer)] = graph_config(layer)
+            config = self._configs[id(layer)]
+            inner = _bind(config["input_layers"], args, kwargs, tensors)
+            self._found.entries += [(f"{path}/{name}", tensor) for name, tensor in inner.items()]
+            return replay(layer, config, inner, inside)[0]
+        if isinstance(layer, keras.Sequential):
+            self._found.entries.append((path, tensors[0]))
+            return replay(layer, None, {"input": tensors[0]}, inside)[0]
+        outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
+        # A layer may answer with its input's own spec: a tensor of its own keeps "who made it" unambiguous.
+        outputs = [keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in outputs]
+        self._found.calls.append(Call(layer, path, self._part, tuple(args), dict(kwargs), tensors, outputs, node))
+        return outputs
 
 
 def _bind(struct: Any, args: Any, kwargs: dict, tensors: list) -> dict:

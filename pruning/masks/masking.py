@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pruning.graph.channel_graph import ChannelGraph
+from pruning.graph.channel_graph import ChannelGraph, graph_of
 from pruning.plans.pruning_plan import Plan
 from pruning.removal.rebuild import rebuild
 
@@ -18,7 +18,7 @@ def mask(model: Any, plan: Plan) -> Any:
 
     Args:
         model: Functional or Sequential model, or an object with `.network` and `.config` whose class is
-            called as `type(model)(config, network=...)`.
+            called as `type(model)(config, network=...)`; or a ChannelGraph of one.
         plan: made for this model's structure.
 
     Returns:
@@ -28,8 +28,9 @@ def mask(model: Any, plan: Plan) -> Any:
     Raises:
         ValueError: the plan was made for another structure.
     """
-    copied, _ = rebuild(model)
-    apply_masks(copied, plan)
+    graph = graph_of(model)
+    copied, _ = rebuild(graph.model)
+    apply_masks(copied, plan, graph.again(copied))
     return copied
 
 
@@ -48,7 +49,7 @@ def apply_masks(model: Any, plan: Plan, graph: ChannelGraph | None = None) -> di
     Raises:
         ValueError: the plan was made for another structure, or two weights share a path.
     """
-    graph = graph or ChannelGraph(model)
+    graph = graph or graph_of(model)
     every = plan.channels(graph)
     masks: dict[int, tuple[Any, np.ndarray]] = {}
     for group in graph.groups:
@@ -118,8 +119,9 @@ def silent(graph: ChannelGraph) -> dict[str, np.ndarray]:
     values: dict[int, np.ndarray] = {}
     for group in graph.prunable:
         alive = np.zeros(group.size, dtype=bool)
+        written = any(p.slice.zero for m in group.members if m.role != "reads" for p in m.parts)
         for member in group.members:
-            if member.role == "reads":
+            if written and member.role == "reads":  # readers alone tell where makers must not be zero
                 continue
             for part in member.parts:
                 variable = part.slice.variable

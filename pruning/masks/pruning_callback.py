@@ -11,6 +11,7 @@ from pruning.masks.masking import hold, holder, silent
 from pruning.plans.allocation import plan
 from pruning.plans.pruning_plan import Plan
 from pruning.scores.criteria import Scores
+from pruning.wrong_objects import needs_criterion, needs_schedule
 
 
 class PruningCallback(keras.callbacks.Callback):
@@ -24,7 +25,7 @@ class PruningCallback(keras.callbacks.Callback):
     Args:
         criterion: `criterion(graph) -> Scores`, such as `pruning.L1()`.
         schedule: `schedule(step) -> (should_prune, sparsity)`, such as `schedules.PolynomialDecay(...)`.
-        scope, measure, round_to, min_channels, max_sparsity, input_shapes: as for `pruning.plan`.
+        scope, measure, round_to, min_channels, keep_at_least, max_sparsity, input_shapes: as for `pruning.plan`.
         include, exclude: as for `pruning.ChannelGraph`.
         graph: a graph of the model to use instead of a new one; then `include` and `exclude` are its own.
 
@@ -46,6 +47,7 @@ class PruningCallback(keras.callbacks.Callback):
         measure: str = "filters",
         round_to: int = 1,
         min_channels: int = 1,
+        keep_at_least: float = 0.0,
         max_sparsity: Mapping[str, float] | None = None,
         input_shapes: Any = None,
         include: Any = None,
@@ -53,6 +55,8 @@ class PruningCallback(keras.callbacks.Callback):
         graph: ChannelGraph | None = None,
     ) -> None:
         super().__init__()
+        needs_criterion(criterion, "pruning.PruningCallback(pruning.L1(), schedule)")
+        needs_schedule(schedule)
         if not getattr(schedule, "rises", True):
             raise ValueError(
                 f"{type(schedule).__name__}: its sparsity falls between waves, but pruned channels do not "
@@ -67,6 +71,7 @@ class PruningCallback(keras.callbacks.Callback):
             "measure": measure,
             "round_to": round_to,
             "min_channels": min_channels,
+            "keep_at_least": keep_at_least,
             "max_sparsity": max_sparsity,
             "input_shapes": input_shapes,
         }

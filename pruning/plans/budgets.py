@@ -1,10 +1,41 @@
 """Budgets whose savings do not add up: met by bisection on the fraction of filters that goes everywhere."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 Gone = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Met:
+    """The cut whose saving is nearest to what is asked.
+
+    Attributes:
+        gone: group -> bool (size,), what goes.
+        saved: what that saves, as a fraction.
+        fraction: of the filters, that it was cut at.
+        other: the next cut on the other side of what is asked; None where there is none, or none was looked for.
+        other_saved: what that would save.
+    """
+
+    gone: Gone
+    saved: float
+    fraction: float
+    other: Gone | None = None
+    other_saved: float = 0.0
+
+    def changes(self) -> dict[str, int]:
+        """Group -> by how many channels the two cuts differ, for groups where they do."""
+        if self.other is None:
+            return {}
+        counts = {name: int(np.count_nonzero(gone != self.other[name])) for name, gone in self.gone.items()}
+        return {name: count for name, count in counts.items() if count}
+
+
+class OutOfReach(ValueError):
+    """So much cannot be saved."""
 
 
 def bisect(
@@ -13,8 +44,8 @@ def bisect(
     asked: float,
     measure: str,
     resolution: float = 1e-9,
-) -> tuple[Gone, float]:
-    """The cut whose saving is nearest to what is asked, and that saving.
+) -> Met:
+    """The cut whose saving is nearest to what is asked; of two equally near the smaller.
 
     Args:
         cut: fraction of the filters -> group -> bool (size,), what goes; more goes for more.
@@ -24,17 +55,14 @@ def bisect(
         resolution: of the fraction of the filters; a coarse one where `saved` takes long.
 
     Raises:
-        ValueError: so much cannot be saved; says how far it can go.
+        OutOfReach: so much cannot be saved; says how far it can go.
     """
     below, above = (0.0, cut(0.0)), (1.0, cut(1.0))
     low, high = saved(below[1]), saved(above[1])
     if high < asked:
-        raise ValueError(
-            f"{asked:.2%} of {measure} cannot be removed: at most {high:.2%} can, with these groups, round_to, "
-            "min_channels and max_sparsity"
-        )
+        raise OutOfReach(f"{asked:.2%} of {measure} cannot be removed: at most {high:.2%} can")
     if low >= asked:
-        return below[1], low
+        return Met(below[1], low, 0.0)
     while above[0] - below[0] > resolution:
         middle = (below[0] + above[0]) / 2
         gone = cut(middle)
@@ -48,7 +76,9 @@ def bisect(
                 below, low = (middle, gone), figure
             else:
                 above, high = (middle, gone), figure
-    return (below[1], low) if asked - low <= high - asked else (above[1], high)
+    if asked - low <= high - asked:
+        return Met(below[1], low, below[0], above[1], high)
+    return Met(above[1], high, above[0], below[1], low)
 
 
 def _same(one: Gone, other: Gone) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
 
-_FORMAT = 1
+_FORMAT = 2  # since 2: reasons, shares, locked
+_READ = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -22,23 +23,29 @@ class Plan:
         fingerprint: of its groups; a plan fits only a graph with the same one.
         sizes: prunable group -> number of channels.
         removed: prunable group -> sorted positions of the channels that go.
-        asked: fraction of `measure` that was to be removed.
-        achieved: fraction that is.
+        asked: fraction of `measure` that was to be removed; or layer, pattern or part -> fraction of its own.
+        achieved: fraction that is, of the whole.
         measure: what the fractions are of; "filters" are kernel slices of the prunable groups' producers,
             "params", "macs" and "bytes" those of the whole model.
         scope, criterion, settings: how the plan was made.
+        reasons: where asked and achieved differ by more than a channel, why; sentences.
+        shares: where asked is a mapping: layer, pattern or part -> fraction that goes of its own.
+        locked: group of the graph that no plan touches -> why.
     """
 
     model: str
     fingerprint: str
     sizes: Mapping[str, int]
     removed: Mapping[str, tuple[int, ...]]
-    asked: float
+    asked: float | Mapping[str, float]
     achieved: float
     measure: str = "filters"
     scope: str = "layer"
     criterion: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    shares: Mapping[str, float] = field(default_factory=dict)
+    locked: Mapping[str, str] = field(default_factory=dict)
 
     def gone(self, group: str) -> np.ndarray:
         """Bool (size,): which channels of a group go."""
@@ -61,7 +68,7 @@ class Plan:
                 break
         raise ValueError(
             f"this plan was made for another structure of {self.model!r} than {graph.network.name!r} has: "
-            f"{why}. Make a new plan with pruning.plan(ChannelGraph(model), scores)"
+            f"{why}. Make a new plan with pruning.plan(model, criterion)"
         )
 
     def channels(self, graph: ChannelGraph) -> dict[str, np.ndarray]:
@@ -103,6 +110,9 @@ class Plan:
             "scope": self.scope,
             "criterion": self.criterion,
             "settings": dict(self.settings),
+            "reasons": list(self.reasons),
+            "shares": dict(self.shares),
+            "locked": dict(self.locked),
         }
         lines = json.dumps(head, indent=2).removesuffix("\n}")
         Path(path).write_text(
@@ -118,10 +128,11 @@ class Plan:
         """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-            if data["format"] != _FORMAT:
-                raise ValueError(f"format {data['format']!r} instead of {_FORMAT}")
+            if data["format"] not in _READ:
+                raise ValueError(f"format {data['format']!r}; this version reads {' and '.join(map(str, _READ))}")
             groups = data.pop("groups")
             data.pop("format")
+            data["reasons"] = tuple(data.get("reasons", ()))
             sizes = {name: int(group["size"]) for name, group in groups.items()}
             removed = {
                 name: tuple(int(channel) for channel in group["removed"]) for name, group in groups.items()
@@ -137,7 +148,15 @@ class Plan:
             raise ValueError(f"{path} is not a pruning plan: {error}. Write one with Plan.save") from error
 
     def __str__(self) -> str:
-        figures = f"{self.achieved:.2%} of {self.measure} go, {self.asked:.2%} asked"
-        lines = [f"Plan for {self.model!r}: {figures} ({self.criterion}, scope {self.scope})"]
+        how = f"({self.criterion}, scope {self.scope})"
+        if isinstance(self.asked, Mapping):
+            lines = [f"Plan for {self.model!r}: {self.achieved:.2%} of {self.measure} go {how}"]
+            for name, asked in self.asked.items():
+                went = self.shares.get(name, 0.0)
+                lines.append(f"    of {name!r}: {went:.2%} of {self.measure} go, {asked:.2%} asked")
+        else:
+            figures = f"{self.achieved:.2%} of {self.measure} go, {self.asked:.2%} asked"
+            lines = [f"Plan for {self.model!r}: {figures} {how}"]
+        lines += [f"    because {reason}" for reason in self.reasons]
         lines += [f"{name}  {len(self.removed.get(name, ()))} of {size}" for name, size in self.sizes.items()]
         return "\n".join(lines)

@@ -1,60 +1,73 @@
-"""Building a model again from its config, with the weights, flags and names that it had."""
+"""Building a model again, layer by layer and call by call, with the weights, flags and names that it had."""
 
-import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import types
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from pruning.graph.walk import is_functional, network_of
+from pruning.graph.walk import graph_config, is_functional, network_of, replay
+from pruning.removal.narrowing import Narrowing
 
-Edit = Callable[[dict], None]
 Cuts = Mapping[int, list[tuple[int, np.ndarray]]]
 
 
-def rebuild(model: Any, edit: Edit | None = None, cuts: Cuts | None = None) -> tuple[Any, dict[int, Any]]:
+def rebuild(model: Any, narrowing: Narrowing | None = None, cuts: Cuts | None = None) -> tuple[Any, dict[int, Any]]:
     """A second model of the same class, with the weights, trainable flags and names of the first; not compiled.
+
+    Every layer is made again from its own config and called as in the first model. A Functional class that builds
+    its layers itself cannot be told of other widths: a plain `keras.Model` comes back in its place, with a warning.
 
     Args:
         model: Functional or Sequential model, or an object with `.network` and `.config` whose class is called
             as `type(model)(config, network=...)`.
-        edit: changes the network's config in place before anything is built.
+        narrowing: what gets narrower.
         cuts: id of a variable -> (axis, bool array of what stays) for every axis that gets shorter.
 
     Returns:
         the model; id of every variable of the first -> the variable of the second.
 
     Raises:
-        ValueError: a layer comes back with other weights than expected; or it is shared between nested models.
+        ValueError: a layer comes back with other weights than expected.
     """
     network = network_of(model)
-    config = _without_build_configs(copy.deepcopy(network.get_config()))
-    if edit is not None:
-        edit(config)
-    config.pop("trainable", None)
-    _without_draws(config, {path: layer for path, layer, _ in pairs(network, network)})
-    with keras.saving.custom_object_scope(_custom_objects(network)):
-        twin = type(network).from_config(config)
-    found = _carry(network, twin, cuts or {})
+    builder = _Builder(narrowing)
+    with keras.saving.custom_object_scope(custom_objects(network)):
+        twin = builder.model(network, "")
+    found = builder.carry(cuts or {})
+    found.update(builder.carry_own(network, twin, found))
+    if builder.lost:
+        warnings.warn(". ".join(builder.lost), stacklevel=3)
+    outer, own = _around(model, network, twin)
+    return outer, found | own
+
+
+def around(model: Any, twin: Any) -> Any:
+    """A model of the class of another, with the same variables of its own, around a network made from its network.
+
+    Args:
+        model: as for `rebuild`.
+        twin: Functional where the model's network is, Sequential where that is, with inputs and outputs alike.
+    """
+    network, builder = network_of(model), _Builder(None)
+    if is_functional(network) and type(network) is not type(twin):
+        twin = builder.assembled(network, twin.input, twin.output)
+    if builder.lost:
+        warnings.warn(". ".join(builder.lost), stacklevel=4)
+    return _around(model, network, twin)[0]
+
+
+def _around(model: Any, network: Any, twin: Any) -> tuple[Any, dict[int, Any]]:
     if network is model:
-        return twin, found
+        return twin, {}
     takes = inspect.signature(type(model)).parameters.values()
     named = any(taken.name == "name" or taken.kind == taken.VAR_KEYWORD for taken in takes)
     name = {"name": model.name} if named and isinstance(model, keras.Model) else {}
     outer = type(model)(model.config, network=twin, **name)
-    found.update(_carry_own(model, outer, network, twin))
-    return outer, found
-
-
-def pairs(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Path, layer and its counterpart, nested models before their layers."""
-    twins = {layer.name: layer for layer in new.layers}
-    for layer in old.layers:
-        yield f"{path}{layer.name}", layer, twins[layer.name]
-        if _is_model(layer):
-            yield from pairs(layer, twins[layer.name], f"{path}{layer.name}/")
+    return outer, _carry_around(model, outer, network, twin)
 
 
 def cut(value: np.ndarray, axes: list[tuple[int, np.ndarray]]) -> np.ndarray:
@@ -64,83 +77,224 @@ def cut(value: np.ndarray, axes: list[tuple[int, np.ndarray]]) -> np.ndarray:
     return value
 
 
+class _Builder:
+    """Makes every layer and nested model once, however often and wherever it is called.
+
+    Attributes:
+        lost: sentences about what the new model lacks.
+    """
+
+    def __init__(self, narrowing: Narrowing | None) -> None:
+        self._narrowing = narrowing
+        self._models: dict[int, tuple[Any, Any]] = {}
+        self._layers: dict[int, tuple[str, Any, Any]] = {}
+        self.lost: list[str] = []
+
+    def model(self, network: Any, path: str) -> Any:
+        """The counterpart of a model; `path` ends with a slash where it is nested."""
+        if id(network) not in self._models:
+            make = self._functional if is_functional(network) else self._sequential
+            self._models[id(network)] = network, make(network, path)
+        return self._models[id(network)][1]
+
+    def _functional(self, network: Any, path: str) -> Any:
+        config = graph_config(network)
+        tensors = {}
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.InputLayer):
+                tensors[layer.name] = self._input(layer, f"{path}{layer.name}").output
+        outputs, _ = replay(network, config, tensors, lambda *call: self._call(path, *call))
+        names = [layer.name for layer in _input_layers(network, config)]
+        inputs = keras.tree.pack_sequence_as(network.input, [tensors[name] for name in names])
+        return self.assembled(network, inputs, keras.tree.pack_sequence_as(network.output, outputs))
+
+    def _sequential(self, network: Any, path: str) -> Any:
+        kind = type(network)
+        if kind.__init__ is not keras.Sequential.__init__:
+            self._tell_lost(network, "keras.Sequential")
+            kind = keras.Sequential
+        stated = keras.Sequential.get_config(network)["layers"][0]
+        shape = self._shape(path.removesuffix("/"), tuple(network.inputs[0].shape))
+        layers = [self._layer(layer, f"{path}{layer.name}") for layer in network.layers]
+        if stated["class_name"] == "InputLayer":
+            first = keras.layers.InputLayer.from_config({**stated["config"], "batch_shape": shape})
+            return kind([first, *layers], name=network.name)
+        twin = kind(layers, name=network.name)
+        twin.build(shape)
+        return twin
+
+    def _call(self, around: str, layer: Any, node: int, args: Any, kwargs: dict) -> list:
+        path = f"{around}{layer.name}"
+        if self._narrowing:
+            args, kwargs = self._narrowing.arguments(path, node, args, kwargs)
+        return keras.tree.flatten(self._layer(layer, path)(*args, **kwargs))
+
+    def _layer(self, layer: Any, path: str) -> Any:
+        if _is_model(layer):
+            return self.model(layer, f"{path}/")
+        if id(layer) not in self._layers:
+            config = self._narrowing.config(layer) if self._narrowing else dict(layer.get_config())
+            # What is overwritten need not be drawn: that is a third of a removal's time.
+            config |= {key: "zeros" for key in _initializers(layer) if key in config}
+            twin = _remade(layer, config)
+            self._layers[id(layer)] = path, layer, twin
+        return self._layers[id(layer)][2]
+
+    def _input(self, layer: Any, path: str) -> Any:
+        config = layer.get_config()
+        twin = type(layer).from_config({**config, "batch_shape": self._shape(path, tuple(config["batch_shape"]))})
+        self._layers[id(layer)] = path, layer, twin
+        return twin
+
+    def _shape(self, path: str, shape: tuple) -> tuple:
+        return self._narrowing.shape(path, shape) if self._narrowing else shape
+
+    def assembled(self, network: Any, inputs: Any, outputs: Any) -> Any:
+        """A model of the network's class around new tensors, or a plain one."""
+        kind = type(network)
+        parameters = inspect.signature(kind.__init__).parameters
+        kinds = {parameter.kind for parameter in parameters.values()}
+        if {"inputs", "outputs"} <= set(parameters):
+            others = set(parameters) - {"self", "inputs", "outputs", "name", "trainable", "args", "kwargs"}
+            settings = network.get_config() if others else {}
+            settings = {key: value for key, value in settings.items() if key in others}
+            if "name" in parameters or inspect.Parameter.VAR_KEYWORD in kinds:
+                settings["name"] = network.name
+            return kind(inputs=inputs, outputs=outputs, **settings)
+        if {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds:
+            return kind(inputs, outputs, name=network.name)
+        self._tell_lost(network, "keras.Model")
+        return keras.Model(inputs, outputs, name=network.name)
+
+    def _tell_lost(self, network: Any, plain: str) -> None:
+        own = [
+            name
+            for name in ("train_step", "test_step", "compute_loss", "compute_metrics", "call")
+            if not getattr(type(network), name).__module__.startswith("keras.")
+        ]
+        without = f", without its own {', '.join(own)}" if own else ""
+        self.lost.append(
+            f"model {network.name!r}: {type(network).__name__} builds its layers itself, so that a plain {plain} of "
+            f"the same layers comes back{without}"
+        )
+
+    def carry(self, cuts: Cuts) -> dict[int, Any]:
+        """Give the new layers the old ones' weights, as far as they stay, seeds, initializers and trainable flags."""
+        found: dict[int, Any] = {}
+        for network, twin in reversed(self._models.values()):  # what is around sets all within
+            if not network.trainable:
+                twin.trainable = False
+        for path, layer, twin in self._layers.values():
+            if not isinstance(layer, keras.layers.Layer):
+                continue
+            if twin.trainable != layer.trainable:
+                twin.trainable = layer.trainable
+            for key, initializer in _initializers(layer).items():
+                setattr(twin, key, initializer)
+            news = _in_order(twin.variables, layer.variables)
+            values = [cut(np.asarray(variable), cuts.get(id(variable), [])) for variable in layer.variables]
+            expected, shapes = [value.shape for value in values], [tuple(v.shape) for v in news]
+            if expected != shapes:
+                raise ValueError(
+                    f"layer {path!r} ({type(layer).__name__}) comes back from its config with weights of shapes "
+                    f"{shapes}; expected {expected}. Its class must take their sizes from its input's shape, from "
+                    "`filters` or `units` in its config, or from what the `width` of its pruning.LayerRule names"
+                )
+            for variable, value, new in zip(layer.variables, values, news, strict=True):
+                new.assign(value)
+                if new.trainable != variable.trainable:
+                    new.trainable = variable.trainable
+                found[id(variable)] = new
+            if hasattr(twin, "finalize_state"):  # Normalization computes with a copy of its statistics
+                twin.finalize_state()
+        return found
+
+    def carry_own(self, network: Any, twin: Any, carried: Mapping[int, Any]) -> dict[int, Any]:
+        """What models hold beside their layers: carried where the new model has the same, else named in `lost`."""
+        found: dict[int, Any] = {}
+        new = {id(variable) for variable in carried.values()}
+        for old, other in self._models.values():
+            mine = [v for v in old.variables if id(v) not in carried and id(v) not in found]
+            theirs = [v for v in other.variables if id(v) not in new]
+            if [tuple(v.shape) for v in mine] == [tuple(v.shape) for v in theirs]:
+                for variable, counterpart in zip(mine, theirs, strict=True):
+                    counterpart.assign(np.asarray(variable))
+                    found[id(variable)] = counterpart
+                    new.add(id(counterpart))
+            elif mine:
+                names = ", ".join(variable.path for variable in mine)
+                self.lost.append(f"model {old.name!r}: its own weights are not carried over: {names}")
+        return found
+
+
 def _is_model(layer: Any) -> bool:
     return is_functional(layer) or isinstance(layer, keras.Sequential)
 
 
-def _without_build_configs(config: Any) -> Any:
-    """The config without shapes that layers were built with: they would not fit other widths."""
-    if isinstance(config, dict):
-        return {key: _without_build_configs(item) for key, item in config.items() if key != "build_config"}
-    if isinstance(config, list | tuple):
-        return type(config)(_without_build_configs(item) for item in config)
-    return config
+def _in_order(new: list, old: list) -> list:
+    """New variables in the order of the old ones, by name where names tell: quantising and LoRA change the order."""
+    by_name = {variable.name: variable for variable in new}
+    names = [variable.name for variable in old]
+    told = len(by_name) == len(new) == len(names) and set(by_name) == set(names)
+    return [by_name[name] for name in names] if told else new
 
 
-def _without_draws(config: dict, layers: Mapping[str, Any], prefix: str = "") -> None:
-    """Let a network's weights begin as zeros, in place: drawing what is overwritten is a third of a removal's time."""
-    for entry in config["layers"]:
-        inner = entry["config"]
-        path = f"{prefix}{inner['name']}"
-        if "layers" in inner:
-            _without_draws(inner, layers, f"{path}/")
-            continue
-        for key in inner:
-            if key in _initializers(layers.get(path)):
-                inner[key] = "zeros"
+def _input_layers(network: Any, config: dict) -> list[Any]:
+    """InputLayers in the order of `network.inputs`."""
+    by_tensor = {
+        id(layer.output): layer for layer in network.layers if isinstance(layer, keras.layers.InputLayer)
+    }
+    return [by_tensor[id(tensor)] for tensor in network.inputs]
+
+
+def _remade(layer: Any, config: dict) -> Any:
+    """A layer of the same class from a config, with the functions that the first has: nothing is loaded from a file."""
+    if isinstance(layer, keras.layers.Lambda):
+        shape = vars(layer).get("_output_shape")
+        live = {"function": layer.function, "mask": layer.mask, "arguments": layer.arguments}
+        return type(layer)(**config | live | ({"output_shape": shape} if callable(shape) else {}))
+    twin = type(layer).from_config(config)
+    for key, function in _functions(layer).items():
+        if key in config:  # another function may have the same name
+            setattr(twin, key, function)
+    return twin
+
+
+def _functions(layer: Any) -> dict[str, Any]:
+    """Attribute -> function of a user's own."""
+    found = {key: value for key, value in vars(layer).items() if isinstance(value, types.FunctionType)}
+    return {key: value for key, value in found.items() if value.__module__.split(".")[0] != "keras"}
 
 
 def _initializers(layer: Any) -> dict[str, Any]:
     """Attribute -> initializer of a layer's weights."""
-    found = vars(layer).items() if layer is not None else ()
-    return {key: value for key, value in found if isinstance(value, keras.initializers.Initializer)}
+    return {key: value for key, value in vars(layer).items() if isinstance(value, keras.initializers.Initializer)}
 
 
-def _custom_objects(network: Any) -> dict[str, Any]:
+def custom_objects(network: Any) -> dict[str, Any]:
     """Layer classes and functions of a model by name, so that none has to be registered with Keras."""
     found = {}
-    for _, layer, _ in pairs(network, network):
-        for item in (type(layer), getattr(layer, "activation", None)):
-            if item is not None and hasattr(item, "__name__") and item.__module__.split(".")[0] != "keras":
+    for layer in _every(network):
+        for item in (type(layer), *_functions(layer).values()):
+            if item.__module__.split(".")[0] != "keras":
                 found[keras.saving.get_registered_name(item)] = item
     return found
 
 
-def _carry(network: Any, twin: Any, cuts: Cuts) -> dict[int, Any]:
-    """Give the twin the network's weights, as far as they stay, its seeds and its trainable flags."""
-    found: dict[int, Any] = {}
-    twin.trainable = network.trainable
-    owners: dict[int, str] = {}
-    for path, layer, other in pairs(network, twin):
-        other.trainable = layer.trainable  # after that of the model around it, which sets all within
-        if _is_model(layer):
-            continue
-        for key, initializer in _initializers(layer).items():
-            setattr(other, key, initializer)
-        if id(layer) in owners and layer.variables:
-            raise ValueError(
-                f"layer {path!r} is the same as {owners[id(layer)]!r} of another nested model: a config cannot "
-                "say so. Call the nested model itself twice, or give each a layer of its own"
-            )
-        owners[id(layer)] = path
-        mine, theirs = layer.variables, other.variables
-        values = [cut(np.asarray(variable), cuts.get(id(variable), [])) for variable in mine]
-        expected, shapes = [value.shape for value in values], [tuple(v.shape) for v in theirs]
-        if expected != shapes:
-            raise ValueError(
-                f"layer {path!r} ({type(layer).__name__}) comes back from its config with weights of shapes "
-                f"{shapes}; expected {expected}. Its class must take their sizes from its input's shape, or "
-                "from `filters` or `units` in its config"
-            )
-        for variable, value, new in zip(mine, values, theirs, strict=True):
-            new.assign(value)
-            found[id(variable)] = new
-        if hasattr(other, "finalize_state"):  # Normalization computes with a copy of its statistics
-            other.finalize_state()
-    return found
+def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """A layer, and all layers that it holds as attributes, each once."""
+    seen = set() if seen is None else seen
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    yield layer
+    inner = layer.layers if _is_model(layer) else vars(layer).values()
+    for other in inner:
+        if isinstance(other, keras.Operation):
+            yield from _every(other, seen)
 
 
-def _carry_own(model: Any, outer: Any, network: Any, twin: Any) -> dict[int, Any]:
+def _carry_around(model: Any, outer: Any, network: Any, twin: Any) -> dict[int, Any]:
     """What an object around a network owns itself: its own variables, in order."""
     inside = {id(variable) for variable in (*network.variables, *twin.variables)}
     mine, theirs = (

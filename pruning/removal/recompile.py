@@ -1,5 +1,6 @@
 """Compiling a rebuilt model as the first was, with the state of its optimizer."""
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +28,10 @@ def recompile(model: Any, smaller: Any, counterparts: Mapping[int, Any], cuts: C
         if name in arguments:
             arguments[name] = keras.tree.map_structure(_fresh, arguments[name])
     arguments["optimizer"] = type(model.optimizer).from_config(model.optimizer.get_config())
-    smaller.compile(**arguments)
+    taken = set(inspect.signature(smaller.compile).parameters)
+    if lost := sorted(set(arguments) - taken):  # of a class that comes back as a plain model
+        warnings.warn(f"compile arguments of {type(model).__name__} are not carried over: {lost}", stacklevel=3)
+    smaller.compile(**{name: value for name, value in arguments.items() if name in taken})
     _carry_state(model.optimizer, smaller.optimizer, counterparts, cuts)
 
 
@@ -37,6 +41,9 @@ def _fresh(metric: Any) -> Any:
 
 def _carry_state(old: Any, new: Any, counterparts: Mapping[int, Any], cuts: Cuts) -> None:
     if not old.built:
+        return
+    if any(id(variable) not in counterparts for variable in old._trainable_variables):
+        warnings.warn("the optimizer starts anew: it also trained weights that are not carried over", stacklevel=4)
         return
     belongs = _build(new, [counterparts[id(variable)] for variable in old._trainable_variables])
     axes = {id(counterparts[key]): cut_axes for key, cut_axes in cuts.items() if key in counterparts}

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from pruning.graph.channel_graph import ChannelGraph
+from pruning.graph.channel_graph import graph_of
 from pruning.plans.pruning_plan import Plan
+from pruning.removal.narrowing import Narrowing
 from pruning.removal.rebuild import rebuild
 from pruning.removal.recompile import recompile
 
@@ -19,7 +20,8 @@ def remove(model: Any, plan: Plan) -> Any:
 
     Args:
         model: Functional or Sequential model, or an object with `.network` and `.config` whose class is
-            called as `type(model)(config, network=...)`; its own variables are carried over.
+            called as `type(model)(config, network=...)`; its own variables are carried over. Or a ChannelGraph of
+            one, where the graph has rules of its own.
         plan: made for this model's structure.
 
     Returns:
@@ -29,7 +31,7 @@ def remove(model: Any, plan: Plan) -> Any:
         ValueError: the plan was made for another structure, or would remove all channels of a group; or a
             layer's class cannot be built with fewer channels.
     """
-    graph = ChannelGraph(model)
+    graph = graph_of(model)
     gone = plan.channels(graph)
     alive = graph.alive(gone)
     cuts: dict[int, list[tuple[int, np.ndarray]]] = {}
@@ -37,65 +39,6 @@ def remove(model: Any, plan: Plan) -> Any:
         stays = alive[piece.channels]
         if not stays.all():
             cuts.setdefault(id(piece.variable), []).append((piece.axis, stays))
-    widths = _Widths(graph, alive)
-    smaller, counterparts = rebuild(model, widths.edit, cuts)
-    recompile(model, smaller, counterparts, cuts)
+    smaller, counterparts = rebuild(graph.model, Narrowing(graph, alive), cuts)
+    recompile(graph.model, smaller, counterparts, cuts)
     return smaller
-
-
-class _Widths:
-    """Which layers and nested inputs get narrower, and their configs' edits.
-
-    Args:
-        graph: of the model.
-        alive: bool, one for every channel number.
-    """
-
-    def __init__(self, graph: ChannelGraph, alive: np.ndarray) -> None:
-        self._changes: dict[str, set[tuple[int, int]]] = {}
-        for call in graph.calls:
-            channels = graph.channels(call.outputs[0])
-            if channels is not None:
-                change = (len(channels), int(alive[channels].sum()))
-                self._changes.setdefault(call.path, set()).add(change)
-        self._inputs: dict[str, int] = {}
-        for path, channels in graph.entries.items():
-            if channels is not None and not alive[channels].all():
-                self._inputs[path] = int(alive[channels].sum())
-
-    def edit(self, config: dict, prefix: str = "", around: str = "") -> None:
-        """Narrow a model's config in place, nested models included."""
-        if around in self._inputs and config.get("build_input_shape"):
-            config["build_input_shape"] = (*config["build_input_shape"][:-1], self._inputs[around])
-        for entry in config["layers"]:
-            inner = entry["config"]
-            path = f"{prefix}{inner['name']}"
-            if entry["class_name"] == "InputLayer":
-                width = self._inputs.get(path, self._inputs.get(around))
-                if width is not None and inner["batch_shape"][-1] is not None:
-                    inner["batch_shape"] = (*inner["batch_shape"][:-1], width)
-            elif "layers" in inner:
-                inner.pop("trainable", None)
-                self.edit(inner, f"{path}/", path)
-            elif path in self._changes:
-                _narrow(inner, path, self._changes[path])
-
-
-def _narrow(config: dict, path: str, changes: set[tuple[int, int]]) -> None:
-    """Edit the settings that hold a layer's number of output channels."""
-    held = [name for name in ("filters", "units", "target_shape", "newshape", "projection_dim") if name in config]
-    if not held or all(before == after for before, after in changes):
-        return
-    if len(changes) > 1:
-        found = " and ".join(f"{before} channels of which {after} stay" for before, after in sorted(changes))
-        raise ValueError(
-            f"layer {path!r} gives {found}, but its config holds one width: give each call a layer of its own"
-        )
-    ((before, after),) = changes
-    for name in held:
-        if config[name] == before:
-            config[name] = after
-            if config.get("groups", 1) > 1:
-                config["groups"] = config["groups"] * after // before
-        elif isinstance(config[name], list | tuple) and config[name][-1] == before:
-            config[name] = (*config[name][:-1], after)

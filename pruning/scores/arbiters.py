@@ -1,6 +1,6 @@
 """Arbiters: how the tasks' scores become one.
 
-An arbiter is called with {task: Scores} and returns Scores. A new one defines `merge`, which sees all channels
+An arbiter is called with {task: Scores} and returns Scores. A new one defines `merge`, which sees the living channels
 of all groups at once. A task that does not reach a channel scores NaN there and does not vote on it.
 """
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pruning.scores.criteria import Scores
+from pruning.scores.criteria import Scores, silent_last
+from pruning.wrong_objects import is_ours, named
 
 
 @dataclass(frozen=True)
@@ -20,23 +21,38 @@ class Arbiter:
         """Merge the scores of several tasks for the same graph.
 
         Returns:
-            Scores without NaN; `.settings` says which arbiter and tasks made them.
+            Scores without NaN, the silent channels lowest; `.settings` says which arbiter and tasks made them.
 
         Raises:
+            TypeError: it is no mapping of tasks to Scores.
             ValueError: no tasks; scores of different graphs; a channel on which no task votes, which would be
                 neither safe to remove nor known to matter.
         """
+        name = type(self).__name__
+        if is_ours(by_task, "Scores") or not isinstance(by_task, Mapping):
+            raise TypeError(
+                f"{name} joins {{task: Scores}}, and got {named(by_task)}: write pruning.{name}()"
+                "(criterion.by_task(graph)), or give it to a criterion, arbiter="
+            )
         if not by_task:
-            raise ValueError(f"{type(self).__name__} has no task's scores to merge")
+            raise ValueError(f"{name} has no task's scores to merge")
         first, *others = by_task.values()
         if any(other.fingerprint != first.fingerprint or list(other) != list(first) for other in others):
             raise ValueError("the tasks' scores were made for different graphs: score them all on one")
         tasks, groups = list(by_task), list(first)
-        table = [[np.asarray(scores[name], np.float64) for name in groups] for scores in by_task.values()]
-        merged = self.merge(np.stack([np.concatenate(row) for row in table]), tasks)
-        ends = np.cumsum([len(first[name]) for name in groups])[:-1]
+        alive = {
+            group: ~first.silent[group] if group in first.silent else np.ones(len(first[group]), dtype=bool)
+            for group in groups
+        }
+        lives = np.concatenate([alive[group] for group in groups])
+        table = np.stack(
+            [np.concatenate([np.asarray(of[group], np.float64) for group in groups]) for of in by_task.values()]
+        )
+        merged = np.zeros(len(lives))
+        merged[lives] = self.merge(table[:, lives], tasks)
+        ends = np.cumsum([len(first[group]) for group in groups])[:-1]
         values = dict(zip(groups, np.split(merged, ends), strict=True))
-        mute = [name for name in groups if np.isnan(values[name]).any()]
+        mute = [group for group in groups if np.isnan(values[group]).any()]
         if mute:
             raise ValueError(
                 f"no task votes on channels of {', '.join(map(repr, mute))}: none of the losses of "
@@ -44,15 +60,15 @@ class Arbiter:
                 f"ChannelGraph(model, exclude={mute!r})"
             )
         settings = {key: value for key, value in first.settings.items() if key != "task"}
-        settings |= {"tasks": tasks, "arbiter": type(self).__name__}
+        settings |= {"tasks": tasks, "arbiter": name}
         settings |= {key: value for key, value in vars(self).items() if value is not None}
-        return Scores(values, first.criterion, first.fingerprint, settings)
+        return Scores(silent_last(values, alive), first.criterion, first.fingerprint, settings, first.silent)
 
     def merge(self, scores: np.ndarray, tasks: list[str]) -> np.ndarray:
         """Merge.
 
         Args:
-            scores: float64 (T, C), of each task for all channels of all groups; NaN: no vote.
+            scores: float64 (T, C), of each task for the living channels of all groups; NaN: no vote.
             tasks: their T names.
 
         Returns:
@@ -62,8 +78,8 @@ class Arbiter:
 
 
 @dataclass(frozen=True)
-class WeightedSum(Arbiter):
-    """Weighted mean of the scores of the tasks that vote on a channel.
+class _Weighted(Arbiter):
+    """Tasks with weights.
 
     Args:
         weights: task -> weight of 0 or more; a task that is not named, or weighs 0, has no vote. None: all equal.
@@ -85,15 +101,62 @@ class WeightedSum(Arbiter):
         unknown = [task for task in weights if task not in tasks]
         if unknown:
             raise ValueError(f"weights name {', '.join(unknown)}; the tasks are {', '.join(tasks)}")
-        return _mean(scores, np.array([weights.get(task, 0.0) for task in tasks]))
+        return self.join(scores, np.array([weights.get(task, 0.0) for task in tasks]))
+
+    def join(self, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Scores (T, C) and weights (T,) give (C,); NaN where no task of a weight above 0 votes."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Sum(_Weighted):
+    """Weighted sum of the scores of the tasks that vote on a channel: what all tasks together would lose.
+
+    s_c = sum over voting tasks t of w_t s_tc. A channel that several tasks want counts more than one that a single
+    task wants as much: shared layers keep more than under `Mean`.
+
+    Args:
+        weights: see `Mean`.
+    """
+
+    def join(self, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        voted = (~np.isnan(scores) & (weights > 0)[:, None]).any(axis=0)
+        return np.where(voted, (np.nan_to_num(scores) * weights[:, None]).sum(axis=0), np.nan)
+
+
+@dataclass(frozen=True)
+class Mean(_Weighted):
+    """Weighted mean of the scores of the tasks that vote on a channel.
+
+    s_c = sum over voting tasks t of w_t s_tc / sum over the same of w_t. A channel counts no more for being wanted
+    by several tasks, and no less for being out of reach of some.
+
+    Args:
+        weights: task -> weight of 0 or more; a task that is not named, or weighs 0, has no vote. None: all equal.
+    """
+
+    def join(self, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return _mean(scores, weights)
+
+
+@dataclass(frozen=True)
+class WeightedSum(Mean):
+    """The name under which `Mean` came first: a weighted MEAN over the tasks that vote on a channel, not their sum.
+
+    The weighted sum is divided by the weights of the voters, so that only where every task votes (or with one task)
+    does it order channels as `Sum` does. Committed results say "weighted_sum" for this.
+
+    Args:
+        weights: as for `Mean`.
+    """
 
 
 @dataclass(frozen=True)
 class Union(Arbiter):
     """Maximum over the tasks of a channel's rank: what any task wants is kept.
 
-    Cutting it at any height keeps the union of the tasks' own top shares, as DiSparse does for weights (Sun et
-    al., CVPR 2022).
+    s_c = max over voting tasks t of rank_t(c). Cutting it at any height keeps the union of the tasks' own top
+    shares, as DiSparse does for weights (Sun et al., CVPR 2022: prune a shared weight only if every task says so).
     """
 
     def merge(self, scores: np.ndarray, tasks: list[str]) -> np.ndarray:
@@ -102,7 +165,11 @@ class Union(Arbiter):
 
 @dataclass(frozen=True)
 class MeanRank(Arbiter):
-    """Mean of a channel's ranks under the tasks that vote on it."""
+    """Mean of a channel's ranks under the tasks that vote on it.
+
+    s_c = mean over voting tasks t of rank_t(c): the count of Borda (1781), on shares, so that tasks may reach different
+    numbers of channels.
+    """
 
     def merge(self, scores: np.ndarray, tasks: list[str]) -> np.ndarray:
         return _mean(ranks(scores), np.ones(len(tasks)))

@@ -29,7 +29,8 @@ class Gates:
         graph: of the model that `task_losses` calls.
         task_losses: batch -> {task: scalar}, or one scalar (the task "loss"); differentiable, and with batch
             norm in inference mode: in training mode the gradient of a sample's gate would pass through the
-            batch's statistics. Under mixed_float16 small gradients would fall to zero: use float32 or bfloat16.
+            batch's statistics. In float16 small gradients fall to zero: use float32 or bfloat16, or multiply the
+            losses by a factor (scores of a task are relative: a factor changes none).
     """
 
     def __init__(self, graph: ChannelGraph, task_losses: TaskLosses) -> None:
@@ -40,33 +41,55 @@ class Gates:
         self._run = compiled(task_losses, [(piece.variable, piece.axis) for piece in read.values()])
 
     def __call__(self, batches: Iterable, progress: bool = False) -> dict[str, dict[str, np.ndarray]]:
-        """Gradients on every sample of some batches.
+        """Gradients on every sample of some batches, all at once.
+
+        Args, Raises: as for `by_batch`.
+
+        Returns:
+            task -> group -> float32 (N, size), N samples in order; NaN in the columns of channels that the
+            task does not reach.
+        """
+        found = list(self.by_batch(batches, progress))
+        return {
+            task: {
+                name: _reached(np.concatenate([groups[task][name] for groups in found])) for name, _, _ in self._groups
+            }
+            for task in found[0]
+        }
+
+    def by_batch(self, batches: Iterable, progress: bool = False) -> Iterator[dict[str, dict[str, np.ndarray]]]:
+        """Gradients on every sample, one batch after another: no more than a batch's are held.
 
         Args:
             batches: nests of arrays with a common first axis; they are split along it.
             progress: show a bar if it lasts more than a few seconds.
 
-        Returns:
-            task -> group -> float32 (N, size), N samples in order; NaN in the columns of channels that the
-            task does not reach.
+        Yields:
+            for a batch of n samples: task -> group -> float32 (n, size), NaN in the columns of channels that the task
+            does not reach.
 
         Raises:
             ValueError: no batches; a loss or a gradient that is not finite; other tasks than before.
         """
+        tasks: list[str] = []
         rows: dict[str, list[dict[str, np.ndarray]]] = {}
-        for number, sample in enumerate(with_bar(samples(batches), "gradients, sample by sample", show=progress)):
+        pieces = ((sample, last) for batch in batches for sample, last in _pieces(batch))
+        for number, (sample, last) in enumerate(with_bar(pieces, "gradients, sample by sample", show=progress)):
             losses, sums = self._run(sample)
-            if rows and set(rows) != set(losses):
-                raise ValueError(f"sample {number}: task_losses gives {', '.join(losses)}, before {', '.join(rows)}")
+            tasks = tasks or list(losses)
+            if set(tasks) != set(losses):
+                raise ValueError(f"sample {number}: task_losses gives {', '.join(losses)}, before {', '.join(tasks)}")
             for task, loss in losses.items():
                 _finite(float(loss), f"the loss of task {task!r} on sample {number}")
                 rows.setdefault(task, []).append(self._by_group(sums[task], f"task {task!r} on sample {number}"))
-        if not rows:
+            if last:
+                yield {
+                    task: {name: _reached(np.stack([row[name] for row in rows[task]])) for name, _, _ in self._groups}
+                    for task in tasks
+                }
+                rows = {}
+        if not tasks:
             raise ValueError("there are no batches to score with (a generator is used up after one pass: give a list)")
-        return {
-            task: {name: _stacked([row[name] for row in found]) for name, _, _ in self._groups}
-            for task, found in rows.items()
-        }
 
     def _by_group(self, sums: list, where: str) -> dict[str, np.ndarray]:
         """Group -> float32 (size,): a sample's sums over kernel slices, added up over the readers."""
@@ -124,9 +147,17 @@ def compiled(task_losses: TaskLosses, kernels: Sequence[tuple[Any, int]] = ()) -
 
 def samples(batches: Iterable) -> Iterator[Any]:
     """Every batch cut into batches of one sample, first axis kept."""
-    for batch in batches:
-        for index in range(batch_size(batch)):
-            yield keras.tree.map_structure(lambda leaf, at=index: None if leaf is None else leaf[at : at + 1], batch)
+    return (sample for batch in batches for sample, _ in _pieces(batch))
+
+
+def _pieces(batch: Any) -> Iterator[tuple[Any, bool]]:
+    """The samples of a batch as batches of one, and whether it is the last."""
+    count = batch_size(batch)
+    for at in range(count):
+        yield (
+            keras.tree.map_structure(lambda leaf, at=at: None if leaf is None else leaf[at : at + 1], batch),
+            at + 1 == count,
+        )
 
 
 def batch_size(batch: Any) -> int:
@@ -167,9 +198,8 @@ def _finite(value: Any, what: str) -> None:
         raise ValueError(f"{what} is not finite: {value if np.ndim(value) == 0 else 'it holds NaN or infinity'}")
 
 
-def _stacked(rows: list[np.ndarray]) -> np.ndarray:
-    """(N, size) of N rows; a channel that some samples reach has 0 on the others."""
-    found = np.stack(rows)
-    silent = np.isnan(found)
-    found[silent & ~silent.all(axis=0)] = 0
-    return found
+def _reached(rows: np.ndarray) -> np.ndarray:
+    """(N, size); a channel that some samples reach has 0 on the others."""
+    mute = np.isnan(rows)
+    rows[mute & ~mute.all(axis=0)] = 0
+    return rows

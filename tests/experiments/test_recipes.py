@@ -79,9 +79,11 @@ def at_hand(data, monkeypatch, tmp_path):
 def recipe(name, data, **changes):
     """The recipe; what a user fills in is filled in."""
     flags = [changes] if changes else []
-    if name in ("own_data", "retrain"):
+    if name in ("own_data", "retrain", "matterport"):
         filled = {"train": [str(data / "balloon" / "train")], "test": [str(data / "balloon" / "val")], "kind": ["via"]}
         flags = [{"name": ["mine"], "data": filled}, *flags]
+    if name == "matterport":
+        flags = [*flags, {"model": {"start": ["None"]}}]
     return read_recipe(name, flags)
 
 

@@ -88,21 +88,6 @@ def test_a_trained_model_detects_under_xla(tiny, pictures):
     np.testing.assert_allclose(ours["mask_probs"], theirs["mask_probs"][:count], atol=1e-4)
 
 
-def test_an_export_has_fixed_shapes_unless_told_otherwise(tiny, pictures, tmp_path):
-    model = tiny(detection_min_score=0.5)
-    batch = next(iter(maskrcnn.data.batches(pictures, model.config, 1, training=False)))
-    inputs = {key: batch[key] for key in ("image", "image_size")}
-    found = {}
-    for fixed in (True, False):
-        model.export(tmp_path / str(fixed), image_size=(64, 64), static_shapes=fixed, verbose=False)
-        loaded = tf.saved_model.load(str(tmp_path / str(fixed)))
-        found[fixed] = loaded.serve(inputs)
-    count = int(found[False]["count"][0])
-    assert found[True]["mask_probs"].shape[0] == 20 and found[False]["mask_probs"].shape[0] == count < 20
-    np.testing.assert_allclose(found[True]["boxes"], found[False]["boxes"], atol=1e-2)
-    np.testing.assert_allclose(found[True]["mask_probs"][:count], found[False]["mask_probs"], atol=1e-4)
-
-
 def test_detection_does_not_trace_again_for_another_size(tiny, picture):
     model = tiny()
     model.detect(picture)

@@ -16,7 +16,6 @@ import tyro
 
 from experiments.errors import UserError
 from experiments.settings.flags import read_flags
-from experiments.settings.places import find_model
 from experiments.settings.recipe import Count, Fraction, Settings
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ class Detect(Settings):
     """What to find, where."""
 
     model: tyro.conf.Positional[str]
-    """a saved model, or the folder that `taskprune train` or `sweep` wrote, whose dense model is taken."""
+    """a saved model, or the folder that `taskprune train` or `sweep` wrote, whose dense model is taken; or a file that
+    `taskprune export` wrote."""
     pictures: tyro.conf.Positional[tuple[str, ...]]
     """picture files, or folders of them, also in folders in these; one that cannot be read is left out, and said."""
     output: str = "detections"
@@ -111,12 +111,12 @@ def detect(settings: Detect, say: Callable[[str], None] = print) -> tuple[int, i
     from experiments.runs import tensorflow_setup  # noqa: F401  # isort: skip  # before what imports TensorFlow
     from rich.progress import track
 
-    from experiments.problems.maskrcnn.maskrcnn_problem import load
+    from experiments.problems.maskrcnn.maskrcnn_start import load_any
     from experiments.runs.run_folder import write_text
     from maskrcnn.data import DataError, read_picture
     from maskrcnn.drawing import draw_detections
 
-    model = load(find_model(settings.model))
+    model = load_any(settings.model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

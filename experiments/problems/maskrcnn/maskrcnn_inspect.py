@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.settings.flags import read_settings
+from experiments.settings.flags import read_settings, split_recipe
 from experiments.settings.places import find_model
 from experiments.settings.recipe import Fraction, Recipe
 
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UserError(
             f"expected a model and a picture, found {len(places)} of them: taskprune inspect MODEL PICTURE --flags"
         )
-    recipe, given = _recipe(given)
+    recipe, given = split_recipe(given)
     places = [] if asks else ["--file", places[0], "--picture", places[1]]
     settings = read_settings(Inspect, __doc__ or "", [*recipe, *places, *given])
     from experiments.runs import tensorflow_setup  # isort: skip  # before anything that imports TensorFlow
@@ -197,17 +197,3 @@ def main(arguments: Sequence[str]) -> int:
     path = inspect_model(settings, bool(recipe) or any(flag.startswith("--data.") for flag in given))
     print(f"written: {path}")
     return 0
-
-
-def _recipe(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The recipe that `--recipe` names, as a list of one, and the other flags."""
-    rest, found = [], []
-    flags = iter(given)
-    for flag in flags:
-        if flag == "--recipe":
-            found = [value for value in [next(flags, "")] if value]
-        elif flag.startswith("--recipe="):
-            found = [flag.partition("=")[2]]
-        else:
-            rest.append(flag)
-    return found, rest

@@ -8,6 +8,7 @@ from typing import Literal
 
 import maskrcnn
 from experiments.errors import UserError
+from experiments.settings.places import find_model
 
 
 def load(path: str | Path) -> maskrcnn.MaskRCNN:
@@ -23,6 +24,20 @@ def load(path: str | Path) -> maskrcnn.MaskRCNN:
     if not isinstance(found, maskrcnn.MaskRCNN):
         raise UserError(f"{path} holds a {type(found).__name__}; expected a maskrcnn.MaskRCNN")
     return found
+
+
+def load_any(place: str) -> maskrcnn.MaskRCNN | maskrcnn.export.ExportedDetector:
+    """What detects: a file that was exported, or a saved model, or that of a folder of results.
+
+    Raises:
+        UserError: as `load`; or the file's runtime is not installed.
+    """
+    if not maskrcnn.export.is_exported(place):
+        return load(find_model(place))
+    try:
+        return maskrcnn.export.load(place)
+    except (ValueError, ImportError) as error:
+        raise UserError(str(error)) from None
 
 
 def begin_from(path: Path, model: maskrcnn.MaskRCNN, classes: Literal["auto", "load", "skip"]) -> None:

@@ -10,12 +10,18 @@ from experiments.settings.recipe import PruningSettings, ScheduleName
 
 ARBITERS = {
     "weighted_sum": pruning.WeightedSum,
+    "sum": pruning.Sum,
+    "mean": pruning.Mean,
     "union": pruning.Union,
     "mean_rank": pruning.MeanRank,
 }
 FROM_WEIGHTS: dict[str, Callable[[int], pruning.Criterion]] = {
     "l1": lambda seed: pruning.L1(),
     "l2": lambda seed: pruning.L2(),
+    "group_l1": lambda seed: pruning.GroupL1(),
+    "group_l2": lambda seed: pruning.GroupL2(),
+    "fpgm": lambda seed: pruning.FPGM(),
+    "batch_norm_scale": lambda seed: pruning.BatchNormScale(),
     "random": lambda seed: pruning.Random(seed=seed),
 }
 FROM_DATA: dict[str, Callable[..., pruning.TaskCriterion]] = {

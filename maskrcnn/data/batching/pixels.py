@@ -36,7 +36,8 @@ def pad_pixels(image, config):
         short = config.max_size - size
         before = short // 2
     else:
-        short = -size % config.size_divisor
+        # Not -size % divisor: of negative numbers ONNX takes another remainder.
+        short = (config.size_divisor - size % config.size_divisor) % config.size_divisor
         before = tf.zeros_like(short)
     after = short - before
     return tf.pad(image, [[before[0], after[0]], [before[1], after[1]], [0, 0]])

@@ -34,6 +34,16 @@ def test_the_block_has_every_setting_and_every_measure_of_summaries(sweep):
     assert len({line.count("|") for line in lines}) == 1
 
 
+def test_a_table_with_names_of_before_says_so(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    for name, criterion, said in (("shapes", "l1", True), ("shapes", "random", False), ("mine", "l1", False)):
+        settings = {"seeds": 1, "criteria": (criterion,), "ratios": (0.5,), "parts": False, "files": False}
+        folder = made.make(tmp_path / criterion / name, **settings)
+        block = f"<!-- figures: sweep from {criterion}/{name}/runs.csv -->\nold\n<!-- end -->"
+        assert ("\n`l1` in this table is `GroupL1` as of version 0.1.\n<!-- end -->" in figures.render(block)) == said
+        assert folder.is_dir() and figures.render(figures.render(block)) == figures.render(block)
+
+
 def test_ends_of_some_ratios(sweep):
     lines = figures.ends(sweep.folder / "runs.csv", (0.5,)).splitlines()
     assert not any("25%" in line or "right after" in line for line in lines)

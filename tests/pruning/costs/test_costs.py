@@ -1,9 +1,12 @@
 """Costs against hand counts."""
 
+import keras
 import numpy as np
 import pytest
 
 import pruning
+
+L = keras.layers
 
 SHAPES = {"image": (1, 16, 16, 3), "rois": (1, 5, 4)}
 
@@ -55,3 +58,40 @@ def test_unknown_sizes_are_named(nets):
     with pytest.raises(ValueError, match=r"input_shapes\['rois'\]"):
         pruning.cost(nets.fpn(), {"image": (1, 16, 16, 3), "rois": (5, 4)})
     assert np.prod(SHAPES["image"]) == 768
+
+
+def test_recurrence_and_attention_are_counted():
+    words = keras.Input((5, 8))
+    x = L.MultiHeadAttention(2, 4, value_dim=3, name="heads")(words, words)
+    x = L.GroupQueryAttention(4, 4, 2, name="grouped")(x, x)
+    x = L.GRU(6, name="gru")(L.Attention(name="plain")([x, x]))
+    found = {layer.path: layer.macs for layer in pruning.cost(keras.Model(words, x)).layers}
+    assert found == {
+        "heads": 5 * (2 * 8 * 8 + 8 * 6 + 6 * 8) + 5 * 5 * 2 * (4 + 3),
+        "grouped": 5 * (8 * 16 + 2 * 8 * 8 + 16 * 8) + 5 * 5 * 4 * (4 + 4),
+        "plain": 5 * 5 * (8 + 8),
+        "gru": 5 * 3 * (8 + 6) * 6,
+    }
+
+
+def test_what_cannot_be_counted_is_named():
+    class Mixes(L.Layer):
+        def build(self, shape):
+            self.table = self.add_weight(shape=(shape[-1], shape[-1]), name="table")
+
+        def call(self, inputs):
+            return inputs @ self.table
+
+    image = keras.Input((8,))
+    x = Mixes(name="mixes")(L.Dense(6, name="first")(image))
+    x = L.Dense(3, name="end")(L.Dense(10, name="free")(x))
+    model = keras.Model(image, x)
+    cost = pruning.cost(model)
+    assert cost.uncounted == ("mixes",) and cost.macs == 8 * 6 + 6 * 10 + 10 * 3
+    assert "MACs are partial: without those of mixes" in str(cost)
+    graph = pruning.ChannelGraph(model, unknown="keep")
+    with pytest.warns(UserWarning, match="MACs are partial.*mixes"):
+        plan = pruning.plan(graph, pruning.L1()(graph), 0.3, measure="macs")
+    assert plan.settings["uncounted"] == ["mixes"]
+    stated = pruning.ChannelGraph(model, rules={Mixes: "lock"})
+    assert pruning.cost(stated).uncounted == ("mixes",)

@@ -108,6 +108,22 @@ class Drawn:
         part = keras.Model(inside, L.Concatenate(name=self.name("both"))([inside, y]), name=self.name("part"))
         self.x = part(self.x)
 
+    def recurrent(self):
+        """Along the positions, one after another."""
+        _, height, width, channels = self.x.shape
+        rows = L.Reshape((height * width, channels), name=self.name("rows"))(self.x)
+        kind = (L.LSTM, L.GRU, L.SimpleRNN)[self.pick.integers(3)]
+        rows = kind(int(self.pick.integers(2, 7)), return_sequences=True, name=self.name("recurrent"))(rows)
+        self.x = L.Reshape((height, width, -1), name=self.name("folded"))(rows)
+
+    def channels_first(self):
+        x = L.Permute((3, 1, 2), name=self.name("first"))(self.x)
+        x = L.Conv2D(
+            int(self.pick.integers(2, 7)), 3, padding="same", data_format="channels_first", name=self.name("conv")
+        )(x)
+        x = L.BatchNormalization(axis=1, name=self.name("norm"))(x)
+        self.x = L.Permute((2, 3, 1), name=self.name("last"))(x)
+
     def end(self):
         kind = self.pick.integers(3)
         if kind == 0:

@@ -39,6 +39,36 @@ def test_who_does_not_reach_does_not_vote():
     assert merged(pruning.MeanRank()) == pytest.approx([0, (1 / 2 + 2 / 3) / 2, 1 / 2, 1 / 3, 1])
 
 
+def test_a_sum_counts_who_wants_a_channel_and_a_mean_does_not():
+    assert merged(pruning.Sum()) == [1, 5, 5, 2, 5]
+    assert merged(pruning.Sum({"left": 3, "right": 1})) == [3, 9, 13, 2, 5]
+    assert merged(pruning.Mean()) == merged(pruning.WeightedSum()) == [1, 2.5, 2.5, 2, 5]
+    weighted = {"left": 3, "right": 1}
+    assert merged(pruning.Mean(weighted)) == merged(pruning.WeightedSum(weighted)) == [1, 2.25, 3.25, 2, 5]
+    with pytest.raises(ValueError, match="no task votes on channels of 'b'"):
+        pruning.Sum({"left": 1.0, "right": 0.0})(scores(TABLE))
+
+
+@pytest.mark.parametrize("arbiter", [pruning.Sum(), pruning.Mean(), pruning.Union(), pruning.MeanRank()])
+def test_silent_channels_have_no_part_in_ranks_and_come_last(arbiter):
+    """A task with many silent channels would else rank all that live higher than another task does."""
+    silent = {"a": np.array([True, False, True]), "b": np.array([False, False])}
+    table = {"left": [[0.0, 2.0, 0.0], [-1.0, 3.0]], "right": [[0.0, NAN, 0.0], [2.0, 5.0]]}
+    by_task = {
+        task: pruning.Scores({"a": np.array(a), "b": np.array(b)}, "Some", "f", {}, silent)
+        for task, (a, b) in table.items()
+    }
+    found = arbiter(by_task)
+    alone = arbiter(scores({task: [a[1:2], b] for task, (a, b) in table.items()}))
+    assert found["a"][1] == alone["a"][0] and found["b"].tolist() == alone["b"].tolist()
+    assert found["a"][0] == found["a"][2] <= min(found["a"][1], *found["b"]) and found.silent == silent
+
+
+def test_scores_of_one_criterion_are_no_mapping_of_tasks():
+    with pytest.raises(TypeError, match=r"Union joins \{task: Scores\}.*criterion.by_task\(graph\)"):
+        pruning.Union()(scores(TABLE)["left"])
+
+
 def test_one_task_is_its_own_order():
     table = {"only": [[0.5, 0.1, 0.4], [0.2, 0.3]]}
     assert merged(pruning.WeightedSum(), table) == [0.5, 0.1, 0.4, 0.2, 0.3]

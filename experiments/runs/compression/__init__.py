@@ -1,0 +1,1 @@
+"""A run's last model in fewer bits: its stages, LiteRT files, and the training of tensorflow-model-optimization."""

@@ -1,0 +1,70 @@
+"""Measures of a detector that gives nothing but detections, such as an exported file."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from maskrcnn.data.class_order import check_class_order
+from maskrcnn.evaluation.ap import MOST_DETECTIONS, agnostic, average_precision, coco_index, match
+from maskrcnn.evaluation.measures import Nested
+from maskrcnn.evaluation.pass_progress import with_bar
+from maskrcnn.evaluation.records import CocoRecords
+
+_NO_BOXES = {"agnostic_boxes": np.zeros((0, 4)), "agnostic_scores": np.zeros(0)}
+
+
+def evaluate_detections(detector: Any, dataset: Any, progress: bool = True, limit: int | None = None) -> Nested:
+    """Measures what a detector finds; those of a task on its own, which ask a network about given boxes, are left out.
+
+    Args:
+        detector: has `detect(image) -> Detections`: an ExportedDetector, or a MaskRCNN.
+        dataset: a `Dataset`; crowds are ignored as COCO does.
+        progress: shows a bar if the pass lasts more than a few seconds.
+        limit: first so many pictures only; None: all.
+
+    Returns:
+        {"bbox": {"ap", "ap50", ...}, "class": {"matched_accuracy"}, "mask": {"ap", "ap50", ...}}, NaN where there is
+        nothing to measure. `matched_accuracy` is the share of right labels among the detections that find an object at
+        IoU 0.5, best first, whatever their class: it depends on the boxes, unlike the `accuracy` of `evaluate`.
+
+    Raises:
+        ValueError: the detector's classes are not the data set's, or there are no pictures.
+    """
+    config: Any = getattr(detector, "config", None)
+    if hasattr(config, "class_names"):
+        check_class_order(config.class_names, dataset)
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    if count < 1:
+        raise ValueError(f"There is nothing to evaluate: {len(dataset)} pictures, limit={limit}.")
+    most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
+    records = CocoRecords()
+    for index in with_bar(range(count), count, progress):
+        sample = dataset[index]
+        records.add(sample, SimpleNamespace(detections=detector.detect(sample.image), **_NO_BOXES))
+    truth = records.ground_truth(dataset.class_names)
+    boxes, masks, _ = records.results()
+    index = coco_index(truth)
+    return {
+        "bbox": average_precision(match(index, boxes, "bbox", most=most)),
+        "class": {"matched_accuracy": _matched_accuracy(truth, boxes, most)},
+        "mask": average_precision(match(index, masks, "segm", most=most)),
+    }
+
+
+def _matched_accuracy(truth: dict[str, Any], boxes: list[dict[str, Any]], most: int) -> float:
+    rows = [row | {"category_id": 1} for row in boxes]
+    run = match(coco_index(agnostic(truth)), rows, "bbox", ranges=False, most=most)
+    labels = {annotation["id"]: annotation["category_id"] for annotation in truth["annotations"]}
+    at = int(np.argmin(np.abs(run.params.iouThrs - 0.5)))
+    right = total = 0
+    for picture in filter(None, run.evalImgs):
+        pairs = zip(picture["dtIds"], picture["dtMatches"][at], picture["dtIgnore"][at], strict=True)
+        for detection, annotation, ignored in pairs:
+            if annotation and not ignored:
+                total += 1
+                right += boxes[detection - 1]["category_id"] == labels[int(annotation)]
+    return right / total if total else math.nan

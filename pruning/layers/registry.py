@@ -1,0 +1,259 @@
+"""Which class answers for which layer type: one table, and what users register."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+
+from pruning.graph.trace import Trace
+from pruning.graph.walk import Call
+from pruning.layers.activations import Activation, PReLU, Softmax
+from pruning.layers.attention import MultiHeadAttention, VectorAttention
+from pruning.layers.convolutions import Conv, ConvTranspose, Depthwise, Separable
+from pruning.layers.dense import Dense
+from pruning.layers.embedding import Embedding
+from pruning.layers.keeping import Elementwise, Keep, NotOfZero
+from pruning.layers.layer_rule import FunctionRule, LayerRule, Locked
+from pruning.layers.merging import Divide, Stack, Tie
+from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, LayerScale, Rescaling
+from pruning.layers.operations import Reduce, Split
+from pruning.layers.recurrent import Recurrent
+from pruning.layers.reshaping import Flatten, Permute, Reshape
+from pruning.layers.wrappers import Bidirectional, TimeDistributed
+
+NAMED: dict[str, LayerRule] = {
+    "keep": Keep(),
+    "tie": Tie(),
+    "stack": Stack(),
+    "spread": Flatten(),
+    "lock": Locked(),
+}
+
+_NOT_YET = "pruning its channels is not supported"
+_SIZES = ("1D", "2D", "3D")
+
+
+def _sized(names: str) -> str:
+    """The names with each number of dimensions."""
+    return " ".join(name + size for name in names.split() for size in _SIZES)
+
+
+# Names that this version of Keras lacks are left out.
+_LAYERS: list[tuple[LayerRule, str]] = [
+    (Conv(), _sized("Conv")),
+    (ConvTranspose(), "Conv1DTranspose Conv2DTranspose Conv3DTranspose"),
+    (Depthwise(), _sized("DepthwiseConv")),
+    (Separable(), _sized("SeparableConv")),
+    (Dense(), "Dense"),
+    (BatchNorm(), "BatchNormalization"),
+    (Rescaling(), "Rescaling"),
+    (ACROSS_CHANNELS, "LayerNormalization GroupNormalization RMSNormalization UnitNormalization"),
+    (BY_CONSTANTS, "Normalization"),
+    (Activation(), "Activation"),
+    (PReLU(), "PReLU"),
+    (Softmax(), "Softmax"),
+    (
+        Keep(),
+        _sized(
+            "MaxPooling AveragePooling GlobalMaxPooling GlobalAveragePooling AdaptiveMaxPooling "
+            "AdaptiveAveragePooling ZeroPadding Cropping UpSampling SpatialDropout"
+        )
+        + " Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom RandomShear "
+        "RandomBrightness RandomContrast",
+    ),
+    (
+        Elementwise(),
+        "Dropout AlphaDropout GaussianDropout GaussianNoise ActivityRegularization Identity Masking ReLU ELU LeakyReLU",
+    ),
+    (Tie(), "Add Subtract Multiply Average Maximum Minimum"),
+    (Stack(), "Concatenate"),
+    (Flatten(), "Flatten"),
+    (Reshape(), "Reshape"),
+    (Permute(), "Permute"),
+    (MultiHeadAttention("attention"), "MultiHeadAttention GroupQueryAttention"),
+    (VectorAttention("attention"), "Attention AdditiveAttention"),
+    (Embedding(), "Embedding"),
+    (Recurrent(), "LSTM GRU SimpleRNN"),
+    (Locked(_NOT_YET), _sized("ConvLSTM")),
+    (TimeDistributed(), "TimeDistributed"),
+    (Bidirectional(), "Bidirectional"),
+]
+
+# Raw operations, and layers that only the models of keras.applications have; they are not exported.
+_OTHERS: list[tuple[LayerRule, str, str]] = [
+    (LayerScale(), "keras.applications.convnext", "LayerScale"),
+    (Elementwise(), "keras.applications.convnext", "StochasticDepth"),
+    (Tie(), "keras.applications.inception_resnet_v2", "CustomScaleLayer"),
+    (Tie(), "keras.ops.numpy", "Add Subtract Multiply Maximum Minimum"),
+    (Divide(), "keras.ops.numpy", "Divide TrueDivide"),
+    (Elementwise(), "keras.ops.numpy", "Abs Absolute Negative Square Sqrt Exp Tanh Clip"),
+    (NotOfZero(), "keras.ops.numpy", "Reciprocal Log Log2 Log10"),
+    (NotOfZero(), "keras.ops.math", "Rsqrt"),
+    (
+        Elementwise(),
+        "keras.ops.nn",
+        "Relu Relu6 Sigmoid Silu Elu Selu Celu Gelu HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid Softplus "
+        "Softsign",
+    ),
+    (Keep(), "keras.ops.nn", "MaxPool AveragePool AdaptiveMaxPool AdaptiveAveragePool"),
+    (Softmax(), "keras.ops.nn", "Softmax LogSoftmax"),
+    (
+        Tie(),
+        "keras.ops.numpy",
+        "Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr LogicalXor LogicalNot",
+    ),
+    (Reduce(), "keras.ops.numpy", "Mean Sum Max Min Amax Amin Any All"),
+    (Split(), "keras.ops.numpy", "Split"),
+    (Stack(), "keras.ops.numpy", "Concatenate"),
+    (Reshape(), "keras.ops.numpy", "Reshape"),
+    (Keep(), "keras.ops.image", "Resize"),
+]
+
+# Raw operations that multiply: where they are not known, their MACs are not either.
+_MULTIPLY = ("Matmul", "Dot", "Einsum", "Tensordot", "Inner", "Outer", "Conv", "ConvTranspose", "DepthwiseConv")
+
+
+def _table() -> dict[Any, LayerRule]:
+    found: dict[Any, LayerRule] = {}
+    for rule, names in _LAYERS:
+        found |= {getattr(keras.layers, name): rule for name in names.split() if hasattr(keras.layers, name)}
+    for rule, home, names in _OTHERS:
+        found |= {f"{home}.{name}": rule for name in names.split()}
+    return found
+
+
+_RULES = _table()
+
+Stated = str | LayerRule | type | Callable[[Call, Trace], None]
+
+
+def register(kind: Any, rule: Stated) -> None:
+    """State what a layer type does to channels.
+
+    Args:
+        kind: layer class, or an activation function; for Keras's raw operations a string such as
+            "keras.ops.numpy.Add". A subclass that overrides no method of it but `__init__` and `get_config` behaves
+            the same.
+        rule: a class derived from `pruning.LayerRule`, or an instance; or, for layers without weights, one of
+            "keep"   every channel comes out where it went in (pooling, padding, an element-wise function;
+                     several inputs of the output's rank and width are tied, others are not channels);
+            "tie"    element-wise over several inputs, with broadcasting;
+            "stack"  concatenation along the layer's `axis`;
+            "spread" flattening: copies for every position;
+            "lock"   (with weights too) whatever goes in and comes out is never pruned;
+            a function `rule(call, trace)`; or a layer class that behaves the same.
+    """
+    _RULES[kind] = _resolved(rule, _RULES)
+
+
+class Rules:
+    """Which class answers for a layer.
+
+    Args:
+        own: for one graph only: kind, or a layer's name, -> rule, as for `register`; they go before the registered
+            ones.
+    """
+
+    def __init__(self, own: Mapping[Any, Stated] | None = None) -> None:
+        self._own: dict[Any, LayerRule] = {}
+        for kind, rule in (own or {}).items():
+            self._own[kind] = _resolved(rule, _RULES)
+
+    def of(self, layer: Any) -> LayerRule:
+        """The rule for a layer or raw operation; `Unknown` where nothing is stated."""
+        mode = getattr(layer, "quantization_mode", None)
+        if mode is not None:
+            return Quantised(f"quantised to {mode}: prune first, then quantise")
+        found = self._own.get(layer.name) or _find(layer, self._own)
+        if found is None and (stated := getattr(layer, "channel_rule", None)) is not None:
+            return _resolved(stated, _RULES)
+        return found or _find(layer, _RULES) or Unknown("it is not known what this layer does to channels")
+
+    def keeps(self, function: Any) -> bool:
+        """Whether an activation function is known to treat every number alone."""
+        return isinstance(self._of_activation(function), Keep | Elementwise | PReLU)
+
+    def knows(self, function: Any) -> bool:
+        """Whether anything is stated about an activation function."""
+        return self._of_activation(function) is not None
+
+    def _of_activation(self, function: Any) -> LayerRule | None:
+        if isinstance(function, keras.layers.Layer):
+            found = self.of(function)
+            return None if isinstance(found, Unknown) or function.weights else found
+        try:
+            return self._own.get(function) or _RULES.get(function)
+        except TypeError:  # unhashable
+            return None
+
+
+class Unknown(Locked):
+    """A type that nothing is known about: kept whole, and named in the graph's warning."""
+
+    def channels(self, call: Call, trace: Trace) -> None:
+        super().channels(call, trace)
+        kind = type(call.layer)
+        trace.unknown[f"{call.path!r} ({kind.__name__})"] = f'pruning.register({_handle(kind)}, "keep")'
+
+    def macs(self, call: Call, sizes: Any) -> int | None:
+        ours = type(call.layer).__module__.startswith("keras.src.ops.")
+        return 0 if ours and type(call.layer).__name__ not in _MULTIPLY else None
+
+
+class Quantised(Locked):
+    """A layer whose kernel holds integers or 8-bit floats: kept whole, and named in the graph's warning."""
+
+    def channels(self, call: Call, trace: Trace) -> None:
+        super().channels(call, trace)
+        trace.unknown[f"{call.path!r} ({type(call.layer).__name__})"] = self.reason
+
+
+def _find(layer: Any, rules: Mapping[Any, LayerRule]) -> LayerRule | None:
+    """The rule of a layer's class, or of a parent whose behaviour it has."""
+    changed: set[str] = set()
+    for kind in type(layer).__mro__:
+        for key in (kind, _name(kind)):
+            if key in rules:
+                return None if changed and changed & set(dir(kind)) else rules[key]
+        changed |= set(_behaviour(kind))
+    return None
+
+
+_HARMLESS = {"__init__", "get_config", "from_config", "compute_output_shape", "compute_output_spec", "__repr__"}
+
+
+def _behaviour(kind: type) -> Iterator[str]:
+    """Names of the methods and properties that a class defines itself and that may change what it computes."""
+    for name, value in vars(kind).items():
+        if name not in _HARMLESS and (callable(value) or isinstance(value, property | staticmethod | classmethod)):
+            yield name
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}".replace("keras.src.", "keras.")
+
+
+def _handle(kind: type) -> str:
+    """How a user writes a layer type down."""
+    if kind.__module__.split(".")[0] != "keras":
+        return kind.__name__
+    exported = getattr(keras.layers, kind.__name__, None) is kind  # raw operations and some models' layers are not
+    return f"keras.layers.{kind.__name__}" if exported else f'"{_name(kind)}"'
+
+
+def _resolved(rule: Any, rules: Mapping[Any, LayerRule]) -> LayerRule:
+    if isinstance(rule, LayerRule):
+        return rule
+    if isinstance(rule, str):
+        if rule not in NAMED:
+            raise ValueError(f"channel rule {rule!r} is not known; expected one of {', '.join(NAMED)}, or a class")
+        return NAMED[rule]
+    if isinstance(rule, type) and issubclass(rule, LayerRule):
+        return rule()
+    if isinstance(rule, type):
+        if rule not in rules:
+            raise ValueError(f"no rule is registered for {rule.__name__}, so it cannot serve as a model for another")
+        return rules[rule]
+    if not callable(rule):
+        raise TypeError(f"a channel rule is a pruning.LayerRule, a name, a function or a layer class; got {rule!r}")
+    return FunctionRule(rule)

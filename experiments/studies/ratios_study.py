@@ -8,7 +8,7 @@ from typing import Any
 import pruning
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Meter
-from experiments.studies.problem_measures import columns
+from experiments.studies.measured_problem import columns
 from experiments.studies.study_model import StudyModel
 from experiments.studies.study_rows import unit, write_rows
 
@@ -52,7 +52,7 @@ def _one(problem: Problem, seed: int, folder: Path, work: Meter) -> list[dict[st
                     stage="pruned" if "before" in ways else "finetuned",
                 )  # fmt: skip
                 solved.save(folder / f"solved_s{seed}_{saving:g}_{ways.split()[1]}.csv")
-                plan = solved.plan(one.graph, scores)
+                plan = pruning.plan(one.graph, scores, sparsity=solved)
                 binding = " ".join(f"{row['target']}:{row['binding'] or 'none'}" for row in solved.rows)
             pruning.hold(one.model, plan, one.graph)
             shares = {f"ratio_{g.name}": len(plan.removed.get(g.name, ())) / g.size for g in one.graph.prunable}

@@ -9,10 +9,9 @@ import numpy as np
 
 from pruning.costs.model_cost import counted, without
 from pruning.graph.channel_graph import ChannelGraph
-from pruning.plans.pruning_plan import Plan
 from pruning.scores.criteria import Scores
 from pruning.tasks.reports.sensitivity import Sensitivity
-from pruning.tasks.snapshot import lowest, plan_of
+from pruning.tasks.snapshot import lowest
 from pruning.tasks.tidy_tables import read_table, write_table
 
 _DEAD = 1e9  # the loss of a task whose measure is no number any more
@@ -21,7 +20,7 @@ COLUMNS = ("target", "ratio", "binding", "drop")
 
 @dataclass(frozen=True)
 class Ratios(Mapping):
-    """Target (group or part) -> share of its channels that goes: what `pruning.plan(sparsity=...)` takes.
+    """Target (group or part) -> share of its channels that goes: `pruning.plan(graph, scores, sparsity=ratios)`.
 
     Attributes:
         rows: of `COLUMNS`: the ratio, the task that stops it there ("" where none does: it is the largest that was
@@ -40,25 +39,6 @@ class Ratios(Mapping):
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def plan(self, graph: ChannelGraph, scores: Scores) -> Plan:
-        """A Plan with each target's share of channels, the lowest scores first; groups that are no target stay whole.
-
-        Raises:
-            ValueError: a target that is neither a group nor a part of the graph, or scores of another graph.
-        """
-        known = {name for group in graph.prunable for name in (group.name, group.part)}
-        unknown = [target for target in self if target not in known]
-        if unknown or scores.fingerprint != graph.fingerprint:
-            raise ValueError(
-                f"{unknown[0]!r} is no group or part that can be pruned; there are {', '.join(sorted(known))}"
-                if unknown
-                else "the scores were made for another model's graph: score this one, criterion(graph)"
-            )
-        gone = _gone(graph, scores, self)
-        sizes = {group.name: group.size for group in graph.prunable}
-        asked = sum(int(cut.sum()) for cut in gone.values()) / sum(sizes.values())
-        return plan_of(graph, gone, asked, scores.criterion)
 
     def save(self, path: str | Path) -> None:
         """Write a table to read and edit: a line a target; the column `ratio` is what counts."""

@@ -130,6 +130,17 @@ def test_what_each_task_alone_would_allow(trained, reset, tmp_path):
     assert not any(channels.any() for channels in pruning.silent(trained.graph).values())
 
 
+def test_one_dense_control_serves_every_task_and_no_plan_is_tried_twice(trained, reset):
+    before = len(trained.calls)
+    budget = schedules.TaskBudget(order=90.0, total=90.0, unit="quality")
+    options = {"trials": 3, "low": 1e4, "high": 1e9, "say": lambda line: None}  # every group gives up all it may
+    alone = pruning.task_allowances(trained.graph, trained.scores, budget, trained.tasks, trained.finetune, **options)
+    assert alone["order"].reference == alone["total"].reference
+    for found in alone.values():
+        assert len({trial.saved for trial in found.trials}) == 1 and len({trial.rise for trial in found.trials}) == 3
+    assert len(trained.calls) - before == 1 + 2
+
+
 @pytest.mark.parametrize(
     "budget, finetune, word",
     [

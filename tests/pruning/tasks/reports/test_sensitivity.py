@@ -108,7 +108,7 @@ def test_ratios_at_a_tolerance():
 def test_ratios_for_a_saving(case):
     found = pruning.solve_ratios(case["table"], saving=0.3, graph=case["graph"], scores=case["scores"], stage="pruned")
     graph, scores = case["graph"], case["scores"]
-    plan = found.plan(graph, scores)
+    plan = pruning.plan(graph, scores, sparsity=found)
     assert {g.name: len(plan.removed[g.name]) for g in graph.prunable} == {
         g.name: round(found[g.name] * g.size) for g in graph.prunable
     }
@@ -137,7 +137,7 @@ def test_mistakes_are_named(case):
         pruning.solve_ratios(case["table"], tolerance=0.1, stage="removed")
     with pytest.raises(ValueError, match="shares in"):
         pruning.task_sensitivity(case["graph"], case["scores"], case["tasks"], (0.5, 1.0))
-    with pytest.raises(ValueError, match="'neck' is no group"):
-        pruning.Ratios(({"target": "neck", "ratio": 0.5},)).plan(case["graph"], case["scores"])
+    with pytest.raises(ValueError, match="'neck', which matches no group"):
+        pruning.plan(case["graph"], case["scores"], pruning.Ratios(({"target": "neck", "ratio": 0.5},)))
     with pytest.raises(ValueError, match="by is 'layer'"):
         pruning.task_sensitivity(case["graph"], case["scores"], case["tasks"], by="layer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +71,9 @@ def _figure(table: pd.DataFrame, titles: dict[str, str]) -> Figure:
 def _parts(overlap, cosine, groups: list[str], part_of: dict[str, str], titles: dict[str, str]) -> None:
     """A shade behind every second part, its name above it."""
     begin = 0
-    for number, part in enumerate(parts := list(dict.fromkeys(part_of[group] for group in groups))):
-        count = sum(part_of[group] == part for group in groups)
-        if len(parts) > 1:
+    runs = [(part, len(list(mine))) for part, mine in itertools.groupby(groups, part_of.get)]
+    for number, (part, count) in enumerate(runs):
+        if len(runs) > 1:
             for axis in (overlap, cosine):
                 if number % 2:
                     axis.axvspan(begin - 0.5, begin + count - 0.5, color=FAINT, alpha=0.5, linewidth=0, zorder=0)

@@ -71,7 +71,7 @@ def _figure(table: pd.DataFrame, titles: dict[str, str]) -> Figure:
 def _parts(overlap, cosine, groups: list[str], part_of: dict[str, str], titles: dict[str, str]) -> None:
     """A shade behind every second part, its name above it."""
     begin = 0
-    runs = [(part, len(list(mine))) for part, mine in itertools.groupby(groups, part_of.get)]
+    runs = [(part, len(list(mine))) for part, mine in itertools.groupby(groups, part_of.__getitem__)]
     for number, (part, count) in enumerate(runs):
         if len(runs) > 1:
             for axis in (overlap, cosine):

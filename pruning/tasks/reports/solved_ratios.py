@@ -63,7 +63,8 @@ class Ratios(Mapping):
     def __str__(self) -> str:
         width = max([len(name) for name in self], default=6)
         lines = [f"{'target':<{width}}  ratio  binding"]
-        lines += [f"{one['target']:<{width}}  {one['ratio']:>5.0%}  {one.get('binding') or 'none'}" for one in self.rows]
+        shown = zip(self, self.rows, strict=True)
+        lines += [f"{name:<{width}}  {row['ratio']:>5.0%}  {row.get('binding') or 'none'}" for name, row in shown]
         return "\n".join(lines)
 
 

@@ -91,7 +91,8 @@ def _qualities(table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     # Dead tasks fall far below the trivial predictor: how far says nothing.
-    lowest = min(np.nanmin(line.get_ydata()) for axis in axes for line in axis.lines if len(line.get_ydata()))
+    drawn = [np.asarray(line.get_ydata(), dtype=float) for axis in axes for line in axis.lines]
+    lowest = min(float(np.nanmin(values)) for values in drawn if values.size)
     axes[0].set_ylim(bottom=max(-0.3, lowest) - 0.04)
     axes[0].set_ylabel("quality (100%: not pruned)")
     handles = [entry(name, color=colour, marker=marker) for name, (colour, marker) in looks.items()]

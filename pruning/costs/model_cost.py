@@ -177,13 +177,12 @@ class Sizes:
                     f"a tensor has shape {tuple(tensor.shape)}, whose size does not follow from input_shapes: a "
                     "layer before it needs compute_output_shape"
                 )
-            if self._alive is not None and (channels := self._graph.channels(tensor, axis)) is not None:
-                length -= self._count_lost(channels)
-            found.append(length)
+            channels = None if self._alive is None else self._graph.channels(tensor, axis)
+            found.append(length if channels is None else length - self._count_lost(channels))
         return found
 
     def _count_lost(self, channels: np.ndarray) -> int:
-        return len(channels) - int(np.count_nonzero(self._alive[channels]))
+        return 0 if self._alive is None else len(channels) - int(np.count_nonzero(self._alive[channels]))
 
 
 def _full(model: Any, shapes: Any) -> Any:

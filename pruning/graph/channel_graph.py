@@ -29,7 +29,7 @@ class ChannelGraph:
             regular expressions (a compiled pattern, or a string matched in full) or layer types, one or
             several. A group is included if one of its producers matches.
         exclude: what may not, likewise; it wins over `include`.
-        rules: what layer types do, for this graph only: kind -> rule, as for `pruning.register`.
+        rules: what layer types do, for this graph only: kind, or a layer's name, -> rule, as for `pruning.register`.
         unknown: layers of which that is not known are kept whole, with what goes into them and comes out: "warn" says
             so in one warning that lists them, "keep" says nothing, "error" raises instead.
 
@@ -74,10 +74,10 @@ class ChannelGraph:
             trace.close(call)
         self._entries: dict[str, dict[int, np.ndarray]] = {}
         for path, tensor in steps.entries:
-            channels = trace.axes(tensor)
-            for axis, known in self._entries.setdefault(path, channels).items():
-                if axis in channels and len(channels[axis]) == len(known):
-                    trace.tie(known, channels[axis])  # a nested model has one input of one width
+            entering = trace.axes(tensor)
+            for axis, known in self._entries.setdefault(path, entering).items():
+                if axis in entering and len(entering[axis]) == len(known):
+                    trace.tie(known, entering[axis])  # a nested model has one input of one width
         for name, tensor in steps.outputs:
             for channels in trace.axes(tensor).values():
                 trace.lock(channels, f"reaches the model output {name!r}")

@@ -1,5 +1,6 @@
 """What the layers' classes write while a model is walked: channels of tensors, slices of weights, kernels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +123,23 @@ class Trace:
         for output in call.outputs:
             if id(output) not in self._channels:
                 self.opaque(call, output, f"made by {call.path}")
+
+    def inner(self, call: Call, layer: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> Call:
+        """Ask the class of a layer that a wrapper holds; its call is noted in `call.inner`.
+
+        Args:
+            call: of the wrapper.
+            layer: the inner layer.
+            inputs, outputs: tensors of the inner call, of their own where shapes differ from the wrapper's.
+        """
+        found = Call(layer, f"{call.path}/{layer.name}", call.part, tuple(inputs), {}, list(inputs), list(outputs))
+        found.rule = self.rules.of(layer)
+        call.inner.append(found)
+        asked, self._asked = self._asked, set()
+        found.rule.channels(found, self)
+        self.close(found)
+        self._asked = asked | {(id(tensor), axis) for tensor in inputs for axis in self._channels.get(id(tensor), {})}
+        return found
 
     def origin(self, tensor: Any) -> Any:
         """The layer that made a tensor, or None."""

@@ -23,6 +23,7 @@ class Call:
         inputs, outputs: the tensors among them, flattened in order.
         node: how many times its model called it before.
         rule: the `pruning.layers.layer_rule.LayerRule` that answers for it, once a graph is made.
+        inner: the calls that a wrapper makes of the layers it holds, noted by its rule.
     """
 
     layer: Any
@@ -34,6 +35,7 @@ class Call:
     outputs: list
     node: int = 0
     rule: Any = None
+    inner: list["Call"] = field(default_factory=list)
 
     @property
     def data(self) -> list:

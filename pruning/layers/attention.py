@@ -13,7 +13,7 @@ class MultiHeadAttention(Locked):
     def macs(self, call: Call, sizes: Any) -> int:
         layer, query = call.layer, call.data[0]
         source = call.data[1] if len(call.data) > 1 else query
-        kernels = {w.path.split("/")[-2]: math.prod(w.shape) for w in layer.weights if len(w.shape) > 1}
+        kernels = {w.path.split("/")[-2]: math.prod(w.shape) for w in layer.weights if w.name == "kernel"}
         of_source = sum(size for name, size in kernels.items() if name in ("key", "value"))
         heads, key, value = layer_heads(layer)
         asked, held = sizes.positions(query), sizes.positions(source)

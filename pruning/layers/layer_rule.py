@@ -50,7 +50,8 @@ class LayerRule:
         from_input = trace.channels(source, channel_axis(layer, source))
         flows = {"reads": from_input, "carries": from_input}
         if self.makes:
-            sizes = {len_of(weight(layer, name), axis) for name, axis in self.makes.items()} - {None}
+            made = [(weight(layer, name), axis) for name, axis in self.makes.items()]
+            sizes = {int(variable.shape[axis]) for variable, axis in made if variable is not None}
             if len(sizes) != 1:
                 raise ValueError(f"layer {call.path!r}: {type(self).__name__}.makes names axes of sizes {sizes}")
             flows["makes"] = trace.make(call, sizes.pop())
@@ -143,11 +144,6 @@ def weight(layer: Any, name: str) -> Any:
     if found is None or any(found is variable for variable in layer.weights):
         return found
     return next((variable for variable in layer.weights if variable.name == name), found)
-
-
-def len_of(variable: Any, axis: int) -> int | None:
-    """Length of a weight's axis; None of None."""
-    return None if variable is None else variable.shape[axis]
 
 
 def narrowed(value: Any, before: int, after: int, axis: int = -1) -> Any:

@@ -34,7 +34,7 @@ class Tie(Weightless):
                 tied.append(channels)
             elif channels is not None:
                 trace.lock(channels, f"{call.path} broadcasts it over channels")
-            elif -axis <= len(tensor.shape) and tensor.shape[axis] not in (1, None):
+            elif -axis < len(tensor.shape) and tensor.shape[axis] not in (1, None):  # not the batch axis
                 why = f"{call.path} combines them with what is no channel"
         for array in constants(call):
             if array.ndim >= -axis and array.shape[axis] > 1:

@@ -42,7 +42,8 @@ class Split(Weightless):
                 trace.give(output, mine, call, axis)
 
     def narrow(self, config: dict, call: Call, kept: Kept) -> None:
-        stays = [kept(output, call.layer.axis) for output in call.outputs]
-        if all(piece is not None for piece in stays) and not all(piece.all() for piece in stays):
+        every = [kept(output, call.layer.axis) for output in call.outputs]
+        stays = [piece for piece in every if piece is not None]
+        if len(stays) == len(every) and not all(piece.all() for piece in stays):
             ends = np.cumsum([int(piece.sum()) for piece in stays])
             config["indices_or_sections"] = [int(end) for end in ends[:-1]]

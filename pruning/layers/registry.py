@@ -19,6 +19,7 @@ from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, Layer
 from pruning.layers.operations import Reduce, Split
 from pruning.layers.recurrent import Recurrent
 from pruning.layers.reshaping import Flatten, Permute, Reshape
+from pruning.layers.wrappers import Bidirectional, TimeDistributed
 
 NAMED: dict[str, LayerRule] = {
     "keep": Keep(),
@@ -74,6 +75,8 @@ _LAYERS: list[tuple[LayerRule, str]] = [
     (Embedding(), "Embedding"),
     (Recurrent(), "LSTM GRU SimpleRNN"),
     (Locked(_NOT_YET), _sized("ConvLSTM")),
+    (TimeDistributed(), "TimeDistributed"),
+    (Bidirectional(), "Bidirectional"),
 ]
 
 # Raw operations, and layers that only the models of keras.applications have; they are not exported.
@@ -147,7 +150,8 @@ class Rules:
     """Which class answers for a layer.
 
     Args:
-        own: for one graph only: kind -> rule, as for `register`; they go before the registered ones.
+        own: for one graph only: kind, or a layer's name, -> rule, as for `register`; they go before the registered
+            ones.
     """
 
     def __init__(self, own: Mapping[Any, Stated] | None = None) -> None:
@@ -160,7 +164,7 @@ class Rules:
         mode = getattr(layer, "quantization_mode", None)
         if mode is not None:
             return Quantised(f"quantised to {mode}: prune first, then quantise")
-        found = _find(layer, self._own)
+        found = self._own.get(layer.name) or _find(layer, self._own)
         if found is None and (stated := getattr(layer, "channel_rule", None)) is not None:
             return _resolved(stated, _RULES)
         return found or _find(layer, _RULES) or Unknown("it is not known what this layer does to channels")

@@ -69,7 +69,9 @@ def refold(call: Call, trace: Trace, shape: tuple, axes: dict[int, np.ndarray], 
         inner = _product(shape[axis + 1 :])
         for place in range(len(output.shape) - 1, 0, -1):
             within, length = _product(output.shape[place + 1 :]), output.shape[place]
-            if None in (inner, within, length) or inner % within or length * within % (len(channels) * inner):
+            if inner is None or within is None or length is None:
+                continue
+            if inner % within or length * within % (len(channels) * inner):
                 continue
             numbers = np.arange(length) * within // inner % len(channels)
             trace.give(output, channels[numbers], call, place)
@@ -80,4 +82,5 @@ def refold(call: Call, trace: Trace, shape: tuple, axes: dict[int, np.ndarray], 
 
 
 def _product(shape: Sequence[int | None]) -> int | None:
-    return None if None in shape else math.prod(shape)
+    known = [length for length in shape if length is not None]
+    return math.prod(known) if len(known) == len(shape) else None

@@ -5,10 +5,12 @@ from pruning.costs.timing import Latency, latency
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.layers.rules import register
 from pruning.masks.holding_optimizer import masked, masked_class
-from pruning.masks.masking import apply_masks, hold, mask, silent
+from pruning.masks.mask_state import silent
+from pruning.masks.masking import apply_masks, hold, mask
 from pruning.masks.pruning_callback import PruningCallback
 from pruning.plans.allocation import plan
 from pruning.plans.pruning_plan import Plan
+from pruning.removal.norm_statistics import NormStatistics, norm_statistics
 from pruning.removal.recalibration import recalibrate
 from pruning.removal.smaller_model import remove
 from pruning.scores.arbiters import Arbiter, MeanRank, Union, WeightedSum
@@ -30,6 +32,7 @@ __all__ = [
     "Latency",
     "LossRise",
     "MeanRank",
+    "NormStatistics",
     "Plan",
     "PruningCallback",
     "Random",
@@ -45,6 +48,7 @@ __all__ = [
     "mask",
     "masked",
     "masked_class",
+    "norm_statistics",
     "plan",
     "recalibrate",
     "register",

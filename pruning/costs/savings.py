@@ -7,7 +7,7 @@ import numpy as np
 from pruning.costs.model_cost import counted, without
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group
-from pruning.masks.masking import silent
+from pruning.masks.mask_state import silent
 
 PRICES = ("macs", "params", "bytes")
 

@@ -37,8 +37,8 @@ def check_rise(owner: object, initial: float, final: float) -> None:
     """Raise ValueError if the initial sparsity is above the final one."""
     if initial > final:
         raise ValueError(
-            f"{type(owner).__name__}: initial_sparsity {initial} is above final_sparsity {final}; expected at most that: "
-            "what is pruned does not come back"
+            f"{type(owner).__name__}: initial_sparsity {initial} is above final_sparsity {final}; expected at most "
+            "that: what is pruned does not come back"
         )
 
 

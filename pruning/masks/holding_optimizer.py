@@ -55,7 +55,7 @@ class MaskingMixin(_Mixed):
 
     @property
     def masks(self) -> dict[str, Any]:
-        """Variable path -> its mask, a bool variable; empty before `build`. A path that comes again has #2 behind it."""
+        """Variable path -> its mask, a bool variable; empty before `build`. Of equal paths the second is "path#2"."""
         return dict(zip(by_path([v for v, _ in self.held()]), (mask for _, mask in self.held()), strict=True))
 
     def held(self) -> list[tuple[Any, Any]]:
@@ -141,9 +141,10 @@ class MaskingMixin(_Mixed):
         return found
 
     def _first_values(self) -> dict[int, float]:
-        """Id of a slot -> what it begins with, where that is not zero. Ftrl divides by the root of its accumulators."""
-        begins = getattr(self, "initial_accumulator_value", 0)
-        return {id(slot): begins for slot in getattr(self, "_accumulators", [])}
+        """Id of a slot -> what it goes back to, where that is not zero: Ftrl divides by the root of its accumulators."""
+        if not isinstance(self, keras.optimizers.Ftrl):
+            return {}
+        return {id(slot): self.initial_accumulator_value for slot in self._accumulators}
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """One update, with masks held."""

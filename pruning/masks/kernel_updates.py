@@ -32,7 +32,7 @@ class OfFullShape(_Mixed):
 
 
 class OfLivingShape(_Mixed):
-    """Muon: its step is proportional to the root of a kernel's longer side; here, of that side without what is masked."""
+    """Muon: its step grows with the root of a kernel's longer side; here, of that side without what is masked."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One update of one variable."""

@@ -94,13 +94,13 @@ class PruningCallback(keras.callbacks.Callback):
         self._graph = self._given or ChannelGraph(self.model, include=self.include, exclude=self.exclude)
         self._zero = self._updates() if self.count_from == "fit" else 0
         now = self._next = self._step()
-        gone, taken = silent(self._graph), 0.0
-        if any(channels.any() for channels in gone.values()):
-            asked = self.plan.asked if self.plan else 0.0  # in an earlier `fit` with this callback
-            self._hold(self._kept(gone))
-            taken = max(asked, self.plan.achieved)  # type: ignore[union-attr]
+        gone, earlier = silent(self._graph), self.plan
         last = next((sparsity for due, sparsity in map(self.schedule, reversed(range(now))) if due), 0.0)
-        if last > taken:  # turns lie behind us that nobody took
+        pruned = any(channels.any() for channels in gone.values())
+        if pruned:
+            self._hold(self._kept(gone))
+        taken = pruned and (earlier is not None and earlier.asked >= last or self._taken(last, gone))
+        if last > 0 and not taken:
             self._make_up(last, now, gone)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -144,16 +144,25 @@ class PruningCallback(keras.callbacks.Callback):
         if turns:
             self._prune(turns[-1])
 
+    def _taken(self, sparsity: float, gone: Mapping[str, np.ndarray]) -> bool:
+        """Whether a turn to this sparsity was taken already: it would cut none of the channels that are left.
+
+        Not told by the fraction that is gone, which rounding may keep below what was asked for. Where channels of
+        several groups compete, new scores alone may shift the nearest cut by one.
+        """
+        would = plan(self._graph, self._flat(), sparsity, already=gone, **self.settings)
+        return _count(would) - _sum(gone) <= (0 if self.settings["scope"] == "layer" else 1)
+
     def _make_up(self, sparsity: float, now: int, gone: Mapping[str, np.ndarray]) -> None:
         """Take turns of before this training, and say so if channels go."""
         self._prune(sparsity)
         assert self.plan is not None
-        count = sum(map(len, self.plan.removed.values())) - sum(int(channels.sum()) for channels in gone.values())
+        count = _count(self.plan) - _sum(gone)
         if count:
             warnings.warn(
                 f"the optimizer has made {now} updates before this training, and the pruning schedule's turns up to "
-                f"there are made up for at once: {count} channels go before the first step ({self.plan.achieved:.1%} of "
-                f"{self.plan.measure} are gone then). To prune from here on, step by step, give count_from='fit'",
+                f"there are made up for at once: {count} channels go before the first step ({self.plan.achieved:.1%} "
+                f"of {self.plan.measure} are gone then). To prune from here on, step by step, give count_from='fit'",
                 stacklevel=3,
             )
 
@@ -167,12 +176,22 @@ class PruningCallback(keras.callbacks.Callback):
 
     def _kept(self, gone: dict[str, np.ndarray]) -> Plan:
         """A plan of exactly the channels that are masked already."""
-        flat = {group.name: np.zeros(group.size) for group in self._graph.prunable}
-        scores = Scores(flat, "masked already", self._graph.fingerprint)
         measured = {name: self.settings[name] for name in ("measure", "input_shapes")}
-        kept = plan(self._graph, scores, 0.0, scope="layer", already=gone, **measured)
+        kept = plan(self._graph, self._flat(), 0.0, scope="layer", already=gone, **measured)
         _, asked = self.schedule(self._step())
         return Plan(**{**vars(kept), "asked": asked})
+
+    def _flat(self) -> Scores:
+        values = {group.name: np.zeros(group.size) for group in self._graph.prunable}
+        return Scores(values, "masked already", self._graph.fingerprint)
+
+
+def _count(made: Plan) -> int:
+    return sum(map(len, made.removed.values()))
+
+
+def _sum(gone: Mapping[str, np.ndarray]) -> int:
+    return sum(int(channels.sum()) for channels in gone.values())
 
 
 def _check(criterion: Any, schedule: Any) -> None:

@@ -95,6 +95,7 @@ def test_errors_say_what_is_expected(make, word):
 
 
 def test_large_offsets_and_powers_stay_numbers():
-    for s in (schedules.OneCycleSparsity(0, 0.5, 0, 10, a=1e6, b=700), schedules.PolynomialDecay(0, 0.5, 0, 10, power=1e9)):
+    steep = schedules.OneCycleSparsity(0, 0.5, 0, 10, a=1e6, b=700)
+    for s in (steep, schedules.PolynomialDecay(0, 0.5, 0, 10, power=1e9)):
         assert all(0 <= s(step)[1] <= 0.5 for step in range(12))
     assert schedules.IterativeSparsity(0, 0.6, 0, 100, n_steps=3.0).n_steps == 3

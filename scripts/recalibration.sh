@@ -2,7 +2,7 @@
 # What mending batch norms after pruning gains or costs, before any fine-tuning: Taylor, 30 % of the MACs, on three data
 # sets: results/recalibration/<data>_<how>. In each, the stage "pruned" is without; "recalibrated" is with.
 # Facades begins from the dense model of results/facades (`make facades`), if it is there; the others train shortly.
-# Shapes hard has no frozen norm, so that both ways are one there.
+# Shapes hard has no frozen norm, so that both ways are one there. Finished runs are not made again.
 # Usage: scripts/recalibration.sh PYTHON [flags for every sweep]
 set -e
 python=$1

@@ -141,7 +141,7 @@ class MaskingMixin(_Mixed):
         return found
 
     def _first_values(self) -> dict[int, float]:
-        """Id of a slot -> what it goes back to, where that is not zero: Ftrl divides by the root of its accumulators."""
+        """Id of a slot -> what it goes back to, where that is not zero: Ftrl divides by its accumulators' roots."""
         if not isinstance(self, keras.optimizers.Ftrl):
             return {}
         return {id(slot): self.initial_accumulator_value for slot in self._accumulators}

@@ -78,7 +78,7 @@ def _where(graph: ChannelGraph, read: Callable[[Any], np.ndarray | None]) -> dic
             if value is None:
                 continue
             along = np.moveaxis(value, part.slice.axis, 0)
-            true = along.reshape(len(along), -1).all(axis=1)[part.positions]
+            true = np.asarray(along.reshape(len(along), -1).all(axis=1))[part.positions]
             np.logical_or.at(known, part.units, True)
             np.logical_or.at(other, part.units, ~true)
         found[group.name] = known & ~other

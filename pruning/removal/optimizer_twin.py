@@ -57,7 +57,7 @@ def twin(optimizer: Any, pairs: Iterable[tuple[Any, Any]], masks: bool) -> Any:
     return new
 
 
-def _made(kind: type, optimizer: Any) -> Any:
+def _made(kind: Any, optimizer: Any) -> Any:
     """A new optimizer of class `kind`, by the way that its class offers, or by Keras's own where that fails."""
     rate = optimizer._learning_rate
     rate = float(rate) if isinstance(rate, keras.Variable) else rate
@@ -65,7 +65,7 @@ def _made(kind: type, optimizer: Any) -> Any:
         config = optimizer.get_config()
         if "learning_rate" in config:
             config["learning_rate"] = rate  # itself: a schedule needs no registration then
-        return kind.from_config(config)  # type: ignore[attr-defined]
+        return kind.from_config(config)
     except (TypeError, ValueError, KeyError, AttributeError):
         made = kind.__new__(kind)
         keras.optimizers.Optimizer.__init__(made, learning_rate=rate, name=optimizer.name)

@@ -52,7 +52,9 @@ def recalibrate(model: Any, batches: Iterable, dense: Any = None, *, plain: bool
             stacklevel=2,
         )
     known = isinstance(dense, NormStatistics)
-    reference = dense if known or not frozen or dense is None else NormStatistics(dense)
+    reference: NormStatistics | None = dense if known else None
+    if frozen and dense is not None and not known:
+        reference = NormStatistics(dense)
 
     def use(norm: Norm, mean: Any, variance: Any) -> Moments:
         if not norm.frozen:
@@ -70,9 +72,9 @@ def recalibrate(model: Any, batches: Iterable, dense: Any = None, *, plain: bool
             raise ValueError(f"batch norm {norm.path!r} saw no data: give batches that reach every layer")
     for norm in norms:
         mean, variance = norm.tally.mean, norm.tally.variance
-        if norm.frozen and reference is None:
-            continue
         if norm.frozen:
+            if reference is None:
+                continue
             mean, variance = _mended(norm, _of_all(reference, norm), (mean, variance))
         norm.layer.moving_mean.assign(mean)
         norm.layer.moving_variance.assign(variance)

@@ -184,6 +184,25 @@ def _in_brief(comparison: Comparison) -> str:
     )
 
 
+def recalibration(path: Path, ratios: Ratios = ()) -> str:
+    """Each data set's dense model, the pruned one, and the pruned one with batch norms estimated anew or mended.
+
+    Args:
+        path: folder of the sweeps <data>_relative and, where that differs, <data>_plain.
+    """
+    rows, heads = [], {}
+    for folder in sorted(path.glob("*_relative")):
+        data = folder.name.removesuffix("_relative")
+        found, plain = read(folder), path / f"{data}_plain"
+        table, heads = found.table.set_index("stage"), found.problem.heads
+        stages = {"dense": table.loc["dense"], "pruned": table.loc["pruned"]}
+        if (plain / "runs.csv").exists():
+            stages["pruned, plain"] = read(plain).table.set_index("stage").loc["recalibrated"]
+        stages["pruned, relative" if len(stages) > 2 else "pruned, either way"] = table.loc["recalibrated"]
+        rows += [[data, name, *(f"{row[column]:.3f}" for column in heads)] for name, row in stages.items()]
+    return _rows(["data", "model", *heads.values()], rows)
+
+
 MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "sweep": sweep,
     "ends": ends,
@@ -195,6 +214,7 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "claims": claims,
     "brief": brief,
     "table": lambda path, ratios: path.read_text(encoding="utf-8"),
+    "recalibration": recalibration,
 }
 
 

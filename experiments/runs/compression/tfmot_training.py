@@ -11,13 +11,13 @@ import tensorflow as tf
 
 import pruning
 from experiments.errors import UserError
-from experiments.problems.functional import output_names
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training.optimizers import finetuning_rates
 from experiments.settings.recipe import TrainingSettings
 from pruning.compression.integer_placement import answers
 from pruning.compression.network_config import NetworkConfig
 from pruning.compression.rewriting import network_config
+from pruning.tasks.model_outputs import output_names
 
 
 def trained(

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from pruning.graph.channel_graph import ChannelGraph
-from pruning.masks.masking import silent
+from pruning.masks.mask_state import silent
 from pruning.tasks.task_measures import TaskMeasures, worst_of
 from pruning.tasks.tracking.live_view import LiveView
 from pruning.tasks.tracking.task_history import TOTAL, TaskRecord, first_measures, read_history, write_history
@@ -74,7 +74,7 @@ class TaskTracker(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Measure the model as it is: the dense one, unless another reference is given."""
-        chosen = {name: getattr(self.pruner, name, None) for name in ("include", "exclude")}
+        chosen: dict[str, Any] = {name: getattr(self.pruner, name, None) for name in ("include", "exclude")}
         self._graph = self._graph_given or ChannelGraph(self.model, **chosen)
         self._plan, self._count, self._epoch = getattr(self.pruner, "plan", None), 0, 0
         now = self._step()

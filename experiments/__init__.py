@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from experiments.runs.sweep import run
     from experiments.settings.recipe import Recipe, Settings
     from experiments.settings.recipe_files import read_recipe
+    from experiments.studies.measured_problem import problem_measures
     from experiments.table.sweep_data import Sweep, read
 
 _PLACES = {
@@ -36,6 +37,7 @@ _PLACES = {
     "array_batches": "problems.functional",
     "open_problem": "lookup",
     "plot_history": "plots.task_tracks",
+    "problem_measures": "studies.measured_problem",
     "read": "table.sweep_data",
     "read_recipe": "settings.recipe_files",
     "run": "runs.sweep",
@@ -53,6 +55,7 @@ __all__ = [
     "array_batches",
     "open_problem",
     "plot_history",
+    "problem_measures",
     "read",
     "read_recipe",
     "run",

@@ -11,7 +11,7 @@ import pruning
 import schedules
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Meter
-from experiments.studies.problem_measures import columns
+from experiments.studies.measured_problem import columns
 from experiments.studies.study_model import StudyModel
 from experiments.studies.study_rows import unit, write_rows
 

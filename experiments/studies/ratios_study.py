@@ -8,10 +8,9 @@ from typing import Any
 import pruning
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Meter
-from experiments.studies.problem_measures import columns
+from experiments.studies.measured_problem import columns
 from experiments.studies.study_model import StudyModel
 from experiments.studies.study_rows import unit, write_rows
-from pruning.tasks.snapshot import lowest, plan_of
 
 ASKED = (0.25, 0.5, 0.75)  # of every group's channels, one group at a time
 
@@ -53,8 +52,7 @@ def _one(problem: Problem, seed: int, folder: Path, work: Meter) -> list[dict[st
                     stage="pruned" if "before" in ways else "finetuned",
                 )  # fmt: skip
                 solved.save(folder / f"solved_s{seed}_{saving:g}_{ways.split()[1]}.csv")
-                gone = {g.name: lowest(scores[g.name], round(solved[g.name] * g.size)) for g in one.graph.prunable}
-                plan = plan_of(one.graph, gone, saving, "L1")
+                plan = pruning.plan(one.graph, scores, sparsity=solved)
                 binding = " ".join(f"{row['target']}:{row['binding'] or 'none'}" for row in solved.rows)
             pruning.hold(one.model, plan, one.graph)
             shares = {f"ratio_{g.name}": len(plan.removed.get(g.name, ())) / g.size for g in one.graph.prunable}

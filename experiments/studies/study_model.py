@@ -14,7 +14,7 @@ from experiments.runs.monitoring.stopwatch import Stopwatch
 from experiments.runs.training.loop import fit, steps_done
 from experiments.runs.training.optimizers import finetuning_rates, optimizer, rates
 from experiments.runs.training.state import State, restore_from
-from experiments.studies.problem_measures import problem_measures
+from experiments.studies.measured_problem import problem_measures
 from pruning.tasks.snapshot import silence
 
 

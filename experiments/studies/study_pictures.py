@@ -37,10 +37,10 @@ def budget_pages(folder: Path) -> list[Path]:
     looks = {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
     most = table["allowed"].max() * 1.1
     axes[0].plot([0, most], [0, most], color=INK, linewidth=0.9)
-    axes[0].annotate("held below", (most, most), xytext=(-4, -12), textcoords="offset points", ha="right", color=GREY)
+    axes[0].annotate("held below the line", (0.98, 0.03), xycoords="axes fraction", ha="right", color=GREY, fontsize=8)
     for number, name in enumerate(names):
         mine, (colour, marker) = table[table["tasks"] == name], looks[name]
-        aside = mine["allowed"] * (1 + 0.02 * (number - len(names) / 2))  # so that equal budgets are seen side by side
+        aside = mine["allowed"] * (1 + 0.035 * (number - (len(names) - 1) / 2))  # equal budgets stand side by side
         axes[0].plot(aside, mine["drop_test"], linestyle="none", marker=marker, color=colour, markersize=4)
         axes[0].plot(
             aside, mine["drop_tune"], linestyle="none", marker=marker, markeredgecolor=colour, markerfacecolor="white",

@@ -19,12 +19,12 @@ class Snapshot:
     """
 
     def __init__(self, model: Any) -> None:
-        self._model = model
+        self.model = model
         self._values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
 
     def restore(self) -> None:
         """Write the values back; a compiled step is not traced again."""
-        for variable, value in zip(_variables(self._model), self._values, strict=True):
+        for variable, value in zip(_variables(self.model), self._values, strict=True):
             variable.assign(value)
 
     def save(self, path: str | Path) -> None:
@@ -41,7 +41,7 @@ class Snapshot:
         with np.load(path) as stored:
             values = [stored[f"arr_{number}"] for number in range(len(stored.files))]
         if [value.shape for value in values] != [value.shape for value in self._values]:
-            raise ValueError(f"{path} holds the state of another model than {self._model.name!r}: delete it")
+            raise ValueError(f"{path} holds the state of another model than {self.model.name!r}: delete it")
         self._values = values
 
 

@@ -170,6 +170,14 @@ def worst_of(qualities: Mapping[str, float]) -> str | None:
     return min(known, key=lambda task: known[task]) if known else None
 
 
+def same_measures(one: Mapping[str, Mapping], other: Mapping[str, Mapping], relative: float = 1e-3) -> bool:
+    """Whether two measurements of the same tasks agree to rounding: what tells one model from another."""
+    if {task: set(values) for task, values in one.items()} != {task: set(values) for task, values in other.items()}:
+        return False
+    pairs = [(value, other[task][name]) for task, values in one.items() for name, value in values.items()]
+    return all(math.isclose(a, b, rel_tol=relative, abs_tol=1e-6) or (a != a and b != b) for a, b in pairs)
+
+
 def _names(given: Iterable[str]) -> set[str]:
     return {given} if isinstance(given, str) else set(given)
 

@@ -42,10 +42,11 @@ class BudgetSearch:
         trials: at most, each with a fine-tune.
         low, high: rises of the losses that the search lies between.
         grow: further arguments of `grow_within`: step, most, measure, input_shapes.
+        reference: {task: {measure: value}} of the budget's reference, where it has been measured already.
         say: called with a line after each trial.
 
     Raises:
-        ValueError: arguments that do not fit together; from `run`, a folder of another search.
+        ValueError: arguments that do not fit together; from `run`, a folder of another search or dense model.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class BudgetSearch:
         folder: str | Path | None = None,
         *,
         trials: int = 4,
-        low: float = 0.02,
-        high: float = 10.0,
+        low: float = 0.05,
+        high: float = 100.0,
         grow: Mapping[str, Any] | None = None,
+        reference: Measured | None = None,
         say: Callable[[str], Any] = print,
     ) -> None:
         if trials < 1 or not 0 < low < high:
@@ -75,18 +77,21 @@ class BudgetSearch:
         self.graph, self.scores, self.budget, self.tasks, self.finetune = graph, scores, budget, tasks, finetune
         self.folder = None if folder is None else Path(folder)
         self._count, self._low, self._high, self._say = trials, low, high, say
+        self._reference = reference
         self._grow = {"progress": False, "only": budget.tasks, **(grow or {})}
 
     def run(self) -> Found:
         """Search; see the class."""
         model = self.graph.model
-        kept = TrialFolder(self.folder, self._asked())
+        measured = self.tasks(model)
+        kept = TrialFolder(self.folder, self._asked(), measured)
         dense = Snapshot(model)
         if kept.reference is None:
-            if self.budget.reference == "dense_control":
+            if self._reference is None and self.budget.reference == "dense_control":
                 assert self.finetune is not None, "as the constructor saw to"
                 self.finetune(model)
-            kept.set_reference(self.tasks(model))
+                measured = self.tasks(model)
+            kept.set_reference(self._reference or measured)
         assert kept.reference is not None, "set above"
         low, high = math.log(self._low), math.log(self._high)
         for number in range(self._count):
@@ -106,6 +111,11 @@ class BudgetSearch:
     def _try(self, rise: float, kept: TrialFolder, reference: Measured) -> None:
         began, model = time.monotonic(), self.graph.model
         surrogate = grow_within(self.graph, self.scores, self.tasks, rise, **self._grow)
+        for number, trial in enumerate(kept.trials):
+            if kept.plan(number).removed == surrogate.plan.removed:  # the same plan: it is known how it ends
+                kept.add(replace(trial, rise=rise, seconds=round(time.monotonic() - began, 2)), surrogate.plan, model)
+                self._say(f"trial {len(kept.trials)} of {self._count}: the plan of trial {number + 1} again")
+                return
         hold(model, surrogate.plan, self.graph)
         if self.finetune is not None:
             self.finetune(model)

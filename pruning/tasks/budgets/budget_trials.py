@@ -9,7 +9,7 @@ from typing import Any
 
 from pruning.plans.pruning_plan import Plan
 from pruning.tasks.snapshot import Snapshot
-from pruning.tasks.task_measures import Measured
+from pruning.tasks.task_measures import Measured, same_measures
 from schedules.task_budget import TaskBudget
 
 _FORMAT = 1
@@ -76,13 +76,14 @@ class TrialFolder:
     Args:
         path: of the folder, or None.
         asked: what makes a search the same one, in JSON's types.
+        dense: measures of the dense model, which tell it from others of its structure.
 
     Raises:
-        ValueError: the folder is of another search.
+        ValueError: the folder is of another search, or of another dense model.
     """
 
-    def __init__(self, path: Path | None, asked: Mapping[str, Any]) -> None:
-        self._path, self._asked = path, json.loads(json.dumps(asked))
+    def __init__(self, path: Path | None, asked: Mapping[str, Any], dense: Measured) -> None:
+        self._path, self._asked, self._dense = path, json.loads(json.dumps(asked)), dense
         self.reference: Measured | None = None
         self.trials: list[Trial] = []
         self._plans: list[Plan] = []
@@ -95,6 +96,11 @@ class TrialFolder:
             raise ValueError(
                 f"{path / 'search.json'} is of another search ({', '.join(differs) or 'another format'}): give another "
                 "folder, or delete this one"
+            )
+        if not same_measures(state["dense"], dense):
+            raise ValueError(
+                f"{path / 'search.json'} began with another dense model, which measured {state['dense']}; this one "
+                f"measures {dense}: give another folder, or delete this one"
             )
         self.reference = state["reference"]
         self.trials = [Trial(**trial) for trial in state["trials"]]
@@ -148,6 +154,7 @@ class TrialFolder:
         state = {
             "format": _FORMAT,
             "asked": self._asked,
+            "dense": self._dense,
             "reference": self.reference,
             "trials": [asdict(trial) for trial in self.trials],
         }

@@ -35,12 +35,13 @@ def task_allowances(
         task -> what was found; `.trial.saved` is the share of MACs that it would allow to go.
     """
     dense = Snapshot(graph.model)
-    found = {}
+    found: dict[str, Found] = {}
     for task, drop in budget.allowed.items():
         measure = {task: budget.measure[task]} if task in budget.measure else {}
         alone = replace(budget, allowed={task: drop}, measure=measure)
         path = None if folder is None else Path(folder) / task
-        found[task] = BudgetSearch(graph, scores, alone, tasks, finetune, path, **search).run()
+        known = next((one.reference for one in found.values()), None)  # one dense control serves them all
+        found[task] = BudgetSearch(graph, scores, alone, tasks, finetune, path, reference=known, **search).run()
         silence(graph, {})
         dense.restore()
     return found

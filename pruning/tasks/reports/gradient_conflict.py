@@ -11,7 +11,7 @@ import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group
-from pruning.scores.arbiters import Arbiter, WeightedSum
+from pruning.scores.arbiters import Arbiter, Mean
 from pruning.scores.criteria import Scores
 from pruning.tasks.tidy_tables import write_table
 
@@ -68,7 +68,7 @@ class ConflictPenalty(Arbiter):
     """
 
     conflicts: TaskConflicts = field(repr=False)
-    arbiter: Callable[[Mapping[str, Scores]], Scores] = WeightedSum()
+    arbiter: Callable[[Mapping[str, Scores]], Scores] = Mean()
     strength: float = 1.0
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from pruning.masks.masking import hold
 from pruning.progress import with_bar
 from pruning.scores.criteria import Scores
 from pruning.tasks.snapshot import Snapshot, lowest, plan_of, silence
-from pruning.tasks.task_measures import TaskMeasures
+from pruning.tasks.task_measures import Measured, TaskMeasures, same_measures
 from pruning.tasks.tidy_tables import read_table, write_table
 
 COLUMNS = ("target", "part", "ratio", "saved", "stage", "task", "measure", "value", "dense", "quality")
@@ -107,7 +107,7 @@ def task_sensitivity(
         progress: show a bar if it lasts more than a few seconds.
 
     Raises:
-        ValueError: ratios out of range, scores of another graph, or a target of the file that does not fit.
+        ValueError: ratios out of range, scores of another graph, or a file that began with another dense model.
     """
     if not ratios or not all(0.0 < ratio < 1.0 for ratio in ratios):
         raise ValueError(f"ratios are {ratios!r}; expected shares in (0, 1)")
@@ -116,11 +116,11 @@ def task_sensitivity(
     targets = _targets(graph, by)
     sized = counted(graph.model, input_shapes or graph.example_shapes)
     whole = getattr(without(sized, {}), measure)
-    rows = _known(path, targets, ratios, stages=2 if finetune else 1)
+    dense = tasks(graph.model)
+    rows = _known(path, targets, ratios, 2 if finetune else 1, dense)
     done = {row["target"] for row in rows}
     snapshot = Snapshot(graph.model)
     try:
-        dense = tasks(graph.model)
         todo = [name for name in targets if name not in done]
         for name in with_bar(todo, "each target pruned alone", len(todo), progress):
             for ratio in ratios:
@@ -172,11 +172,22 @@ def _rows(head: dict, tasks: TaskMeasures, measured: Mapping, dense: Mapping) ->
     return found
 
 
-def _known(path: str | Path | None, targets: Mapping, ratios: Sequence[float], stages: int) -> list[dict]:
+def _known(
+    path: str | Path | None, targets: Mapping, ratios: Sequence[float], stages: int, dense: Measured
+) -> list[dict]:
     """The rows of targets that a file has whole."""
     if path is None or not Path(path).exists():
         return []
     rows = read_table(path, COLUMNS, "table of sensitivities", _NUMBERS)
+    before: Measured = {}
+    for row in rows:
+        before.setdefault(row["task"], {})[row["measure"]] = row["dense"]
+    now = {task: {name: dense.get(task, {}).get(name, np.nan) for name in values} for task, values in before.items()}
+    if not same_measures(before, now):
+        raise ValueError(
+            f"{path} began with another dense model, which measured {before}; this one measures {now}: delete it, or "
+            "give another path"
+        )
     wanted = {(float(f"{ratio:.7g}"), stage) for ratio in ratios for stage in ("pruned", "finetuned")[:stages]}
     whole = {
         name for name in targets if {(row["ratio"], row["stage"]) for row in rows if row["target"] == name} == wanted

@@ -20,7 +20,7 @@ COLUMNS = ("target", "ratio", "binding", "drop")
 
 @dataclass(frozen=True)
 class Ratios(Mapping):
-    """Target (group or part) -> share of its channels that goes: what `pruning.plan(sparsity=...)` takes.
+    """Target (group or part) -> share of its channels that goes: `pruning.plan(graph, scores, sparsity=ratios)`.
 
     Attributes:
         rows: of `COLUMNS`: the ratio, the task that stops it there ("" where none does: it is the largest that was

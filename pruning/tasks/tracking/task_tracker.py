@@ -151,7 +151,8 @@ class TaskTracker(keras.callbacks.Callback):
     def _record(self, event: str, measured: Mapping, gone: Mapping[str, float]) -> TaskRecord:
         quality = self.tasks.qualities(measured, self._dense)
         primary = {task: self.tasks.primary_of(task, self._dense) for task in self._dense}
-        asked = self._plan.asked if self._plan is not None else math.nan
+        asked = getattr(self._plan, "asked", math.nan)
+        asked = float(asked) if isinstance(asked, int | float) else math.nan  # a plan may have one a layer
         # At rest no task is worst: the dense model is what the others are measured by.
         worst = worst_of(quality) if measured is not self._dense else None
         factors = dict(getattr(self.weigher, "factors", None) or {})

@@ -51,7 +51,7 @@ def test_it_bisects_and_fine_tunes_from_the_dense_model(search, trained):
     found, _, calls, _, _ = search
     assert calls == 4 and len(set(trained.calls[-4:])) == 1  # the control and three trials, each from the same update
     logs = [np.log(trial.rise) for trial in found.trials]
-    low, high = np.log(0.02), np.log(10.0)
+    low, high = np.log(0.05), np.log(100.0)
     for rise, trial in zip(logs, found.trials, strict=True):
         assert rise == pytest.approx((low + high) / 2)
         low, high = (rise, high) if trial.held else (low, rise)
@@ -105,6 +105,13 @@ def test_a_folder_of_another_search_is_refused(search, trained):
         searched(trained, search[1], budget=other)
 
 
+def test_a_folder_of_another_dense_model_is_refused(search, trained, reset):
+    bias = trained.model.get_layer("total").bias
+    bias.assign(np.array(bias) + 0.1)
+    with pytest.raises(ValueError, match="another dense model"):
+        searched(trained, search[1], trials=3)
+
+
 def test_nothing_holds_an_impossible_budget(trained, reset):
     budget = schedules.TaskBudget(total=0.0, unit="absolute", stage="pruned", reference="dense")
     found = searched(trained, budget=budget, finetune=False, trials=2, low=1.0)
@@ -121,6 +128,17 @@ def test_what_each_task_alone_would_allow(trained, reset, tmp_path):
     for task, found in alone.items():
         assert set(found.trials[0].drops) == {task} and found.trial.drops[task] <= 5.0
     assert not any(channels.any() for channels in pruning.silent(trained.graph).values())
+
+
+def test_one_dense_control_serves_every_task_and_no_plan_is_tried_twice(trained, reset):
+    before = len(trained.calls)
+    budget = schedules.TaskBudget(order=90.0, total=90.0, unit="quality")
+    options = {"trials": 3, "low": 1e4, "high": 1e9, "say": lambda line: None}  # every group gives up all it may
+    alone = pruning.task_allowances(trained.graph, trained.scores, budget, trained.tasks, trained.finetune, **options)
+    assert alone["order"].reference == alone["total"].reference
+    for found in alone.values():
+        assert len({trial.saved for trial in found.trials}) == 1 and len({trial.rise for trial in found.trials}) == 3
+    assert len(trained.calls) - before == 1 + 2
 
 
 @pytest.mark.parametrize(

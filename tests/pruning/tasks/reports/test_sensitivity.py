@@ -75,6 +75,15 @@ def test_a_table_that_was_broken_off_is_gone_on_with(case, tmp_path):
     assert str(pruning.Sensitivity.load(path)).splitlines()[:3] == str(table).splitlines()[:3]
 
 
+def test_a_table_of_another_dense_model_is_refused(case):
+    bias = case["model"].get_layer("total").bias
+    before = np.array(bias)
+    bias.assign(before + 0.1)
+    with pytest.raises(ValueError, match="another dense model"):
+        pruning.task_sensitivity(case["graph"], case["scores"], case["tasks"], (0.25, 0.5), path=case["path"])
+    bias.assign(before)
+
+
 def test_ratios_at_a_tolerance():
     rows = [
         {"target": target, "part": "p", "ratio": ratio, "saved": 0.1, "stage": "pruned", "task": task, "measure": "ap"}
@@ -99,8 +108,11 @@ def test_ratios_at_a_tolerance():
 def test_ratios_for_a_saving(case):
     found = pruning.solve_ratios(case["table"], saving=0.3, graph=case["graph"], scores=case["scores"], stage="pruned")
     graph, scores = case["graph"], case["scores"]
-    gone = {g.name: lowest(scores[g.name], round(found[g.name] * g.size)) for g in graph.prunable}
-    cost = pruning.cost(case["model"], plan=plan_of(graph, gone))
+    plan = pruning.plan(graph, scores, sparsity=found)
+    assert {g.name: len(plan.removed[g.name]) for g in graph.prunable} == {
+        g.name: round(found[g.name] * g.size) for g in graph.prunable
+    }
+    cost = pruning.cost(case["model"], plan=plan)
     assert 0.3 <= 1 - cost.effective.macs / cost.macs < 0.42
     with pytest.raises(ValueError, match="at most"):
         pruning.solve_ratios(case["table"], saving=0.99, graph=graph, scores=scores)
@@ -125,5 +137,7 @@ def test_mistakes_are_named(case):
         pruning.solve_ratios(case["table"], tolerance=0.1, stage="removed")
     with pytest.raises(ValueError, match="shares in"):
         pruning.task_sensitivity(case["graph"], case["scores"], case["tasks"], (0.5, 1.0))
+    with pytest.raises(ValueError, match="'neck', which matches no group"):
+        pruning.plan(case["graph"], case["scores"], pruning.Ratios(({"target": "neck", "ratio": 0.5},)))
     with pytest.raises(ValueError, match="by is 'layer'"):
         pruning.task_sensitivity(case["graph"], case["scores"], case["tasks"], by="layer")

@@ -103,7 +103,7 @@ def test_what_tasks_fight_over_scores_less(case):
     _, graph, tasks = case
     by_task = pruning.Taylor(tasks.task_losses, tasks.batches).by_task(graph)
     conflicts = pruning.task_conflicts(graph, tasks.task_losses, tasks.batches)
-    plain = pruning.WeightedSum()(by_task)
+    plain = pruning.Mean()(by_task)
     penalised = pruning.ConflictPenalty(conflicts, strength=0.5)(by_task)
     for group in plain:
         np.testing.assert_allclose(penalised[group], plain[group] * (1 - 0.5 * conflicts.channels[group]))

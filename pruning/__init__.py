@@ -19,7 +19,7 @@ from pruning.masks.masking import apply_masks, hold, mask
 from pruning.masks.pruning_callback import PruningCallback
 from pruning.plans.allocation import plan
 from pruning.plans.pruning_plan import Plan
-from pruning.removal.norm_statistics import NormStatistics, norm_statistics
+from pruning.removal.norm_readings import NormStatistics, norm_statistics
 from pruning.removal.recalibration import recalibrate
 from pruning.removal.smaller_model import remove
 from pruning.scores.arbiters import Arbiter, Mean, MeanRank, Sum, Union, WeightedSum

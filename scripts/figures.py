@@ -197,8 +197,10 @@ def recalibration(path: Path, ratios: Ratios = ()) -> str:
         table, heads = found.table.set_index("stage"), found.problem.heads
         stages = {"dense": table.loc["dense"], "pruned": table.loc["pruned"]}
         if (plain / "runs.csv").exists():
-            stages["pruned, plain"] = read(plain).table.set_index("stage").loc["recalibrated"]
-        stages["pruned, relative" if len(stages) > 2 else "pruned, either way"] = table.loc["recalibrated"]
+            other = read(plain).table.set_index("stage")
+            if "recalibrated" in other.index:  # it may be unfinished
+                stages["pruned, plain"] = other.loc["recalibrated"]
+        stages["pruned, relative"] = table.loc["recalibrated"]
         rows += [[data, name, *(f"{row[column]:.3f}" for column in heads)] for name, row in stages.items()]
     return _rows(["data", "model", *heads.values()], rows)
 

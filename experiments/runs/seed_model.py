@@ -31,7 +31,7 @@ from experiments.runs.training.loop import fit, steps_done
 from experiments.runs.training.optimizers import optimizer
 from experiments.runs.training.state import State, read_weights
 from experiments.settings.recipe import TrainingSettings
-from pruning.removal.norm_statistics import norms_of
+from pruning.removal.norm_readings import norms_of
 
 _REPEAT = 1_000_000  # between the data seeds of two repeats
 

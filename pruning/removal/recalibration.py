@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from pruning.masks.mask_notes import noted_positions
-from pruning.removal.norm_statistics import Moments, Norm, NormStatistics, norms_of, run, stored, watched
+from pruning.removal.norm_readings import Moments, Norm, NormStatistics, norms_of, run, stored, watched
 
 
 def recalibrate(model: Any, batches: Iterable, dense: Any = None, *, plain: bool = False) -> Any:

@@ -19,7 +19,7 @@ from experiments.runs.training.optimizers import training_rates
 from experiments.runs.training.state import draw_new_weights, read_weights, restore_from, variables
 from experiments.runs.training.validation import held_out_measures
 from experiments.settings.recipe import FinetuneSettings, GridSettings
-from pruning.removal.norm_statistics import norms_of
+from pruning.removal.norm_readings import norms_of
 
 
 class Stop(BaseException):

@@ -4,6 +4,7 @@ Ask a question about the tasks of a recipe's problem, with its seeds, training, 
 
   phases     train the tasks jointly, in turn, one after the other, or by need: what does pruning cost each model then?
   budgets    the most that can go while every task stays within a budget, and while each alone does: asked, and held
+  agreement  do the tasks want the same channels, and do their gradients agree, layer by layer?
   ratios     ratios solved from what each task pays for each layer, against the same ratio everywhere
 
 Writes results/<name>_<question>/: tidy tables (CSV), a picture, and the means as a page (Markdown). What is finished is
@@ -24,7 +25,7 @@ from experiments.errors import UserError
 from experiments.settings.flags import read_settings
 from experiments.settings.recipe import Count, Recipe
 
-QUESTIONS = ("phases", "budgets", "ratios")
+QUESTIONS = ("phases", "budgets", "ratios", "agreement")
 
 
 class Study(Recipe):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +26,34 @@ def budget_study(problem: Problem, folder: Path, work: Meter, allowed: tuple[flo
         work: where progress is reported.
         allowed: budgets, in hundredths of the way from the trivial predictor to the dense control.
     """
+
+    @functools.lru_cache(maxsize=1)  # a seed's model is made and trained once it is needed
+    def model(seed: int) -> StudyModel:
+        made = StudyModel(problem, seed, work)
+        path = folder / "states" / f"joint_s{seed}.npz"
+        made.train(path, problem.recipe.training.steps, "training", dense=True)
+        return made
+
     found: list[dict[str, Any]] = []
+    names = [task.name for task in problem.declaration().tasks]
     for seed in problem.recipe.seeds:
-        made: list[StudyModel] = []
-
-        def model(seed: int = seed, made: list[StudyModel] = made) -> StudyModel:
-            if not made:
-                made.append(StudyModel(problem, seed, work))
-                made[0].train(folder / "states" / f"joint_s{seed}.npz", problem.recipe.training.steps, "training")
-            return made[0]
-
-        names = [task.name for task in problem.declaration().tasks]
         for drop in allowed:
             for who in (None, *names):
                 counting = tuple(names) if who is None else (who,)
                 label = f"budget_{drop:g}_{who or 'all'}_s{seed}"
-                searches = folder / "searches" / label
-                found += unit(folder, label, lambda d=drop, c=counting, where=searches: _search(model(), d, c, where))
+                search = functools.partial(_search, model, seed, drop, counting, folder / "searches" / label)
+                found += unit(folder, label, search)
                 tables = {"budget_trials": [trial for row in found for trial in row.get("history", ())]}
                 tables["budget_tasks"] = [{k: v for k, v in row.items() if k != "history"} for row in found]
                 for name, rows in {**tables, "budgets": _searches(found)}.items():
                     write_rows(folder, name, rows)
 
 
-def _search(one: StudyModel, drop: float, counting: tuple[str, ...], folder: Path) -> list[dict[str, Any]]:
+def _search(
+    model: Callable[[int], StudyModel], seed: int, drop: float, counting: tuple[str, ...], folder: Path
+) -> list[dict[str, Any]]:
     """A row for each task that counts; the first one has the trials too."""
+    one = model(seed)
     one.rest()
     budget = schedules.TaskBudget(dict.fromkeys(counting, drop), unit="quality")
     scores = pruning.L1()(one.graph)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +58,28 @@ def phases_study(problem: Problem, folder: Path, work: Meter, turns: int = 30) -
         work: where progress is reported.
         turns: see `arm`.
     """
-    rows = []
+
+    @functools.lru_cache(maxsize=1)  # a seed's model is made once it is needed
+    def model(seed: int) -> StudyModel:
+        return StudyModel(problem, seed, work)
+
+    rows: list[dict[str, Any]] = []
     for seed in problem.recipe.seeds:
-        made: list[StudyModel] = []  # the seed's model, once it is needed
-
-        def model(seed: int = seed, made: list[StudyModel] = made) -> StudyModel:
-            if not made:
-                made.append(StudyModel(problem, seed, work))
-            return made[0]
-
         for name in ARMS:
             title = name.replace(", ", "_").replace(" ", "_")
-            rows += unit(folder, f"phases_{title}_s{seed}", lambda name=name: _one(model(), name, folder, turns))
+            rows += unit(
+                folder, f"phases_{title}_s{seed}", functools.partial(_one, model, seed, name, folder, turns)
+            )
             write_rows(folder, "phases", rows)
 
 
-def _one(one: StudyModel, name: str, folder: Path, turns: int) -> list[dict[str, Any]]:
+def _one(
+    model: Callable[[int], StudyModel], seed: int, name: str, folder: Path, turns: int
+) -> list[dict[str, Any]]:
+    one = model(seed)
     steps, callbacks, every = arm(name, one.problem, one.losses, turns)
     title = name.replace(", ", "_").replace(" ", "_")
-    one.train(folder / "states" / f"{title}_s{one.seed}.npz", steps, name, callbacks, every)
+    one.train(folder / "states" / f"{title}_s{one.seed}.npz", steps, name, callbacks, every, name == "joint")
     head = {"arm": name, "seed": one.seed, "updates": steps}
     dense = one.tests(one.model)
     rows = [{**head, "stage": "dense", **columns(one.tests, dense, dense)}]

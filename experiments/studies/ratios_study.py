@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,13 @@ def ratios_study(problem: Problem, folder: Path, work: Meter) -> None:
     """
     rows: list[dict[str, Any]] = []
     for seed in problem.recipe.seeds:
-        rows += unit(folder, f"ratios_s{seed}", lambda seed=seed: _one(problem, seed, folder, work))
+        rows += unit(folder, f"ratios_s{seed}", functools.partial(_one, problem, seed, folder, work))
         write_rows(folder, "ratios", rows)
 
 
 def _one(problem: Problem, seed: int, folder: Path, work: Meter) -> list[dict[str, Any]]:
     one = StudyModel(problem, seed, work)
-    one.train(folder / "states" / f"joint_s{seed}.npz", problem.recipe.training.steps, "training")
+    one.train(folder / "states" / f"joint_s{seed}.npz", problem.recipe.training.steps, "training", dense=True)
     scores, short = pruning.L1()(one.graph), max(1, problem.recipe.finetune.steps // 2)
     table = pruning.task_sensitivity(
         one.graph, scores, one.tasks, ASKED, finetune=lambda model: one.finetune(text="sensitivity", steps=short),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Work, clock
 from experiments.runs.run_folder import write_text
+from experiments.studies.agreement_pictures import agreement_pages
+from experiments.studies.agreement_study import agreement_study
 from experiments.studies.budget_study import budget_study
 from experiments.studies.phases_study import ARMS, phases_study
 from experiments.studies.ratios_study import ASKED, ratios_study
@@ -18,7 +21,7 @@ def ask(question: str, problem: Problem, allowed: tuple[float, ...], turns: int)
     """Answer a question; what is finished is not done again.
 
     Args:
-        question: "phases", "budgets" or "ratios".
+        question: "phases", "budgets", "ratios" or "agreement".
         problem: with its recipe.
         allowed, turns: see `taskprune study --help`.
 
@@ -39,6 +42,9 @@ def ask(question: str, problem: Problem, allowed: tuple[float, ...], turns: int)
         elif question == "budgets":
             budget_study(problem, folder, work, allowed)
             made = [folder / "budgets.csv", folder / "budget_tasks.csv", *budget_pages(folder)]
+        elif question == "agreement":
+            agreement_study(problem, folder, work)
+            made = [folder / "agreement.csv", *agreement_pages(folder)]
         else:
             ratios_study(problem, folder, work)
             made = [folder / "ratios.csv", *ratios_pages(folder, titles)]
@@ -53,6 +59,7 @@ def _steps(question: str, problem: Problem, budgets: int) -> int:
     each = {
         "phases": len(ARMS) * (dense + (1 + ratios) * tuned),
         "budgets": dense + budgets * (1 + tasks) * 6 * tuned,
+        "agreement": dense,
         "ratios": dense + (1 + 3 * ratios) * tuned + 4 * len(ASKED) * tuned // 2,
     }
     return each[question] * len(recipe.seeds)
@@ -66,8 +73,8 @@ def _same_recipe(problem: Problem, folder: Path, question: str, allowed: tuple, 
     """
     import yaml
 
-    asked = {"phases": {"turns": turns}, "budgets": {"allowed": list(allowed)}, "ratios": {}}[question]
-    said = {**problem.recipe.changed(), **asked}
+    questions: dict[str, dict[str, Any]] = {"phases": {"turns": turns}, "budgets": {"allowed": list(allowed)}}
+    said = {**problem.recipe.changed(), **questions.get(question, {})}
     text = f"# taskprune study {question} {folder / 'recipe.yaml'}\n" + yaml.safe_dump(said, sort_keys=False)
     path = folder / "recipe.yaml"
     if path.exists() and path.read_text(encoding="utf-8") != text and (folder / "units").exists():

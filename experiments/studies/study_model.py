@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
 import pruning
+from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.monitoring.stopwatch import Stopwatch
 from experiments.runs.training.loop import fit, steps_done
 from experiments.runs.training.optimizers import finetuning_rates, optimizer, rates
-from experiments.runs.training.state import State, restore_from
+from experiments.runs.training.state import State, read_weights, restore_from
 from experiments.studies.measured_problem import problem_measures
 from pruning.tasks.snapshot import silence
 
@@ -37,10 +39,19 @@ class StudyModel:
         self.model.optimizer.build(self.model.trainable_variables)
         self.graph = pruning.ChannelGraph(self.model)
         self.shapes = problem.input_shapes(self.model)
-        self.tasks = problem_measures(problem, self.model, split, seed=seed)
-        self.tests = problem_measures(problem, self.model, "test", seed=seed)
+        self._split = split
         self._new = State(self.model)
         self._rested: State | None = None
+
+    @functools.cached_property
+    def tasks(self) -> pruning.TaskMeasures:
+        """How tasks are measured on the split that choices are made on."""
+        return problem_measures(self.problem, self.model, self._split, seed=self.seed)
+
+    @functools.cached_property
+    def tests(self) -> pruning.TaskMeasures:
+        """The same on the test split."""
+        return problem_measures(self.problem, self.model, "test", seed=self.seed)
 
     @property
     def losses(self) -> dict[str, keras.Variable] | None:
@@ -48,8 +59,9 @@ class StudyModel:
         return self.problem.loss_variables
 
     def train(
-        self, path: Path, steps: int, text: str, callbacks: Sequence[keras.callbacks.Callback] = (), every: int = 0
-    ) -> None:
+        self, path: Path, steps: int, text: str, callbacks: Sequence[keras.callbacks.Callback] = (), every: int = 0,
+        dense: bool = False,
+    ) -> None:  # fmt: skip
         """Train from the seed's weights, as the recipe says; or read what an earlier training came to.
 
         Args:
@@ -58,10 +70,12 @@ class StudyModel:
             text: what to call it.
             callbacks: of the training.
             every: updates in what they see as an epoch; all if 0.
+            dense: whether it is the recipe's own dense training, whose model may be one of `dense_from`.
         """
         self.rest()
-        if path.exists():
-            restore_from(path, self.model)
+        known = self._dense_of_a_sweep() if dense else None
+        if path.exists() or known is not None:
+            restore_from(path, self.model) if known is None else read_weights(self.problem, self.model, known)
             self.work.skip("step", steps)
         else:
             self._new.restore()
@@ -95,6 +109,19 @@ class StudyModel:
         cost = pruning.cost(self.model, self.shapes, plan)
         assert cost.effective is not None
         return 1 - cost.effective.macs / cost.macs
+
+    def _dense_of_a_sweep(self) -> Path | None:
+        """The dense model of this seed in the folder that the recipe names as `dense_from`.
+
+        Raises:
+            UserError: the folder has none.
+        """
+        if self.recipe.dense_from is None:
+            return None
+        found = sorted(Path(self.recipe.dense_from).glob(f"runs/dense-s{self.seed}-*/model.keras"))
+        if not found:
+            raise UserError(f"dense_from: {self.recipe.dense_from} has no runs/dense-s{self.seed}-*/model.keras")
+        return found[0]
 
     def _fit(
         self, seed: int, first: int, last: int, rate: Callable[[int], float], text: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -87,9 +88,11 @@ def _qualities(table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title
         axis.axhline(1.0, color=INK, linewidth=0.8)
         axis.set_title(text)
         axis.set_xlabel("MACs gone")
-        axis.set_ylim(bottom=max(-0.6, axis.get_ylim()[0]))
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    # Dead tasks fall far below the trivial predictor: how far says nothing.
+    lowest = min(np.nanmin(line.get_ydata()) for axis in axes for line in axis.lines if len(line.get_ydata()))
+    axes[0].set_ylim(bottom=max(-0.3, lowest) - 0.04)
     axes[0].set_ylabel("quality (100%: not pruned)")
     handles = [entry(name, color=colour, marker=marker) for name, (colour, marker) in looks.items()]
     before = entry("before fine-tuning", color=GREY, linestyle=(0, (3, 2)), marker="o", markerfacecolor="white")

@@ -74,8 +74,8 @@ class TaskTracker(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Measure the model as it is: the dense one, unless another reference is given."""
-        chosen: dict[str, Any] = {name: getattr(self.pruner, name, None) for name in ("include", "exclude")}
-        self._graph = self._graph_given or ChannelGraph(self.model, **chosen)
+        include, exclude = (getattr(self.pruner, name, None) for name in ("include", "exclude"))
+        self._graph = self._graph_given or ChannelGraph(self.model, include=include, exclude=exclude)
         self._plan, self._count, self._epoch = getattr(self.pruner, "plan", None), 0, 0
         now = self._step()
         # Later rows, and a cut at this very step, belong to a training that was broken off.

@@ -69,7 +69,7 @@ def test_a_search_is_as_good_as_its_worst_task():
 def test_an_unknown_question_is_named():
     from experiments.commands.study_command import main
 
-    with pytest.raises(experiments.UserError, match="'phase' is no question; there are phases, budgets, ratios"):
+    with pytest.raises(experiments.UserError, match="'phase' is no question; there are phases, budgets"):
         main(["phase", "digits"])
 
 
@@ -82,7 +82,9 @@ def test_a_problem_is_compiled_with_weights_that_can_change():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("question, rows", [("phases", 5 * 4), ("budgets", 2 * 4), ("ratios", 1 + 3 * 2)])
+@pytest.mark.parametrize(
+    "question, rows", [("phases", 5 * 4), ("budgets", 2 * 4), ("ratios", 1 + 3 * 2), ("agreement", 3 * 3)]
+)
 def test_a_question_from_end_to_end(question, rows, tmp_path, capsys):
     from experiments.commands.study_command import main
 

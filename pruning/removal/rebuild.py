@@ -11,6 +11,7 @@ import numpy as np
 from pruning.graph.walk import graph_config, is_functional, network_of, replay
 from pruning.removal.held_objects import custom_objects, functions_of, initializers_of, is_model
 from pruning.removal.narrowing import Narrowing
+from pruning.removal.surroundings import surrounded
 
 Cuts = Mapping[int, list[tuple[int, np.ndarray]]]
 
@@ -41,7 +42,7 @@ def rebuild(model: Any, narrowing: Narrowing | None = None, cuts: Cuts | None = 
     found.update(builder.carry_own(network, twin, found))
     if builder.lost:
         warnings.warn(". ".join(builder.lost), stacklevel=3)
-    outer, own = _around(model, network, twin)
+    outer, own = surrounded(model, network, twin)
     return outer, found | own
 
 
@@ -57,17 +58,7 @@ def around(model: Any, twin: Any) -> Any:
         twin = builder.assembled(network, twin.input, twin.output)
     if builder.lost:
         warnings.warn(". ".join(builder.lost), stacklevel=4)
-    return _around(model, network, twin)[0]
-
-
-def _around(model: Any, network: Any, twin: Any) -> tuple[Any, dict[int, Any]]:
-    if network is model:
-        return twin, {}
-    takes = inspect.signature(type(model)).parameters.values()
-    named = any(taken.name == "name" or taken.kind == taken.VAR_KEYWORD for taken in takes)
-    name = {"name": model.name} if named and isinstance(model, keras.Model) else {}
-    outer = type(model)(model.config, network=twin, **name)
-    return outer, _carry_around(model, outer, network, twin)
+    return surrounded(model, network, twin)[0]
 
 
 def cut(value: np.ndarray, axes: list[tuple[int, np.ndarray]]) -> np.ndarray:
@@ -254,20 +245,3 @@ def _remade(layer: Any, config: dict) -> Any:
         if key in config:  # another function may have the same name
             setattr(twin, key, function)
     return twin
-
-
-def _carry_around(model: Any, outer: Any, network: Any, twin: Any) -> dict[int, Any]:
-    """What an object around a network owns itself: its own variables, in order."""
-    inside = {id(variable) for variable in (*network.variables, *twin.variables)}
-    mine, theirs = (
-        [variable for variable in getattr(one, "variables", []) if id(variable) not in inside]
-        for one in (model, outer)
-    )
-    if [tuple(v.shape) for v in mine] != [tuple(v.shape) for v in theirs]:
-        raise ValueError(
-            f"{type(model).__name__}(config, network=...) makes other variables around its network than the model "
-            f"has: {[v.path for v in theirs]} instead of {[v.path for v in mine]}"
-        )
-    for variable, new in zip(mine, theirs, strict=True):
-        new.assign(np.asarray(variable))
-    return {id(variable): new for variable, new in zip(mine, theirs, strict=True)}

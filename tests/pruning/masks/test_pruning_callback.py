@@ -124,7 +124,7 @@ def test_no_turn_is_lost_whatever_the_executions(nets, steps, end):
     schedule = schedules.PolynomialDecay(0.0, 0.5, begin_step=1, end_step=end, frequency=50)
     callback = pruning.PruningCallback(pruning.Random(0), schedule)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         model.fit(*data(32), batch_size=4, verbose=0, callbacks=[callback])
     assert callback.plan.asked == 0.5 and callback.plan.achieved == 0.5
 
@@ -147,7 +147,7 @@ def test_steps_are_counted_from_this_training_on_request(nets):
     schedule = schedules.PolynomialDecay(0.0, 0.5, begin_step=0, end_step=4, power=1, frequency=2)
     callback = pruning.PruningCallback(pruning.L1(), schedule, count_from="fit")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         model.fit(*data(), batch_size=4, epochs=2, verbose=0, callbacks=[callback, watch])
     assert watch.counts() == [0, 0, 3, 3, 7, 7, 7, 7]  # 0.25 of 6 is 1, the smaller of two equally near; of 8 it is 2
     with pytest.raises(ValueError, match="count_from is 'begin'"):

@@ -245,9 +245,7 @@ class MaskRCNN(keras.Model):
         self, filepath, format="tf_saved_model", image_size=None, max_detections=None, score_threshold=None,
         masks="picture", precision="float32", **kwargs,
     ):  # fmt: skip
-        """Write the whole detector for another runtime: a uint8 picture in, its detections out (keras.Model.export).
-
-        `maskrcnn.export.load` runs such files; docs/export.md says what each holds.
+        """Write the whole detector for another runtime: a uint8 picture in, its detections out (docs/export.md).
 
         Args:
             filepath: of the file, or of a SavedModel's folder; the format's ending is added where there is none.
@@ -256,7 +254,7 @@ class MaskRCNN(keras.Model):
             kwargs: of keras.Model.export.
 
         Returns:
-            The file's or folder's path.
+            The path of the file or folder, which `maskrcnn.export.load` runs.
 
         Raises:
             ValueError: for a choice that cannot be, or an int8 file of a network that is not quantised.

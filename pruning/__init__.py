@@ -14,10 +14,12 @@ from pruning.graph.graph_report import GraphReport
 from pruning.layers.layer_rule import LayerRule
 from pruning.layers.registry import register
 from pruning.masks.holding_optimizer import masked, masked_class
-from pruning.masks.masking import apply_masks, hold, mask, silent
+from pruning.masks.mask_state import silent
+from pruning.masks.masking import apply_masks, hold, mask
 from pruning.masks.pruning_callback import PruningCallback
 from pruning.plans.allocation import plan
 from pruning.plans.pruning_plan import Plan
+from pruning.removal.norm_readings import NormStatistics, norm_statistics
 from pruning.removal.recalibration import recalibrate
 from pruning.removal.smaller_model import remove
 from pruning.scores.arbiters import Arbiter, Mean, MeanRank, Sum, Union, WeightedSum
@@ -68,6 +70,7 @@ __all__ = [
     "Mean",
     "MeanRank",
     "PhasedLosses",
+    "NormStatistics",
     "Plan",
     "PruningCallback",
     "QuantizationReport",
@@ -98,6 +101,7 @@ __all__ = [
     "mask",
     "masked",
     "masked_class",
+    "norm_statistics",
     "plan",
     "quantize",
     "recalibrate",

@@ -54,7 +54,7 @@ def needs_criterion(thing: Any, call: str) -> None:
     """
     if inspect.isclass(thing):
         how = f"pruning.{thing.__name__}()" if _ours(thing) else "pruning.L1()"
-        raise TypeError(f"{named(thing)} stands where a criterion belongs: write an object, {how}")
+        raise TypeError(f"{named(thing)} stands where a criterion belongs: write an object, such as {how}")
     if is_ours(thing, "Arbiter"):
         raise TypeError(
             f"{named(thing)} stands where a criterion belongs: an arbiter joins the tasks of one, such as "
@@ -71,13 +71,16 @@ def needs_criterion(thing: Any, call: str) -> None:
 
 def needs_schedule(thing: Any) -> None:
     """Raise TypeError unless `thing` may be a schedule of this project: step -> (should_prune, sparsity)."""
-    example = "schedules.PolynomialDecay(initial_sparsity=0.0, final_sparsity=0.5, begin_step=0, end_step=1000)"
-    if isinstance(thing, keras.optimizers.schedules.LearningRateSchedule):
-        raise TypeError(f"{named(thing)} is Keras's schedule of a learning rate: write {example}")
-    if inspect.isclass(thing):
-        raise TypeError(f"{named(thing)} stands where a schedule belongs: write an object, such as {example}")
-    if isinstance(thing, Real) or not callable(thing):
-        raise TypeError(f"{named(thing)} stands where a schedule belongs: write {example}")
+    foreign = isinstance(thing, keras.optimizers.schedules.LearningRateSchedule)  # would answer with a tensor
+    if not foreign and callable(thing) and not inspect.isclass(thing):
+        answer = thing(0)
+        if isinstance(answer, tuple) and len(answer) == 2:
+            return
+    raise TypeError(
+        f"{named(thing)} stands where a schedule belongs, which answers (should_prune, sparsity) to a step (the "
+        "schedules of Keras are for learning rates): write schedules.PolynomialDecay(initial_sparsity=0.0, "
+        "final_sparsity=0.5, begin_step=0, end_step=1000), or another of that package"
+    )
 
 
 def needs_fraction(value: Any, name: str, below: float = 1.0) -> float:

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from schedules.schedule import Schedule, check_sparsity, check_steps
+from schedules.schedule import Schedule, check_count, check_number, check_rise, check_sparsity, check_steps
+
+_LARGEST_EXPONENT = 700  # e^709 is the largest that a float holds
 
 
 class _Curve(Schedule):
@@ -17,9 +19,10 @@ class _Curve(Schedule):
     frequency: int
 
     def __post_init__(self) -> None:
-        check_sparsity(self, "initial_sparsity", self.initial_sparsity)
-        check_sparsity(self, "final_sparsity", self.final_sparsity)
-        check_steps(self, self.begin_step, self.end_step, self.frequency, endless=False)
+        check_sparsity(self, "initial_sparsity")
+        check_sparsity(self, "final_sparsity")
+        check_rise(self, self.initial_sparsity, self.final_sparsity)
+        check_steps(self, endless=False)
 
     def progress(self, step: int) -> float:
         """Progress through the range, clipped to [0, 1]; an empty range is over at its only step."""
@@ -63,8 +66,9 @@ class PolynomialDecay(_Curve):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.power <= 0:
-            raise ValueError(f"PolynomialDecay: power is {self.power}; expected more than 0 (3 is the cubic)")
+        expected = "an exponent above 0 (3 is the cubic)"
+        if check_number(self, "power", expected) <= 0:
+            raise ValueError(f"PolynomialDecay: power is {self.power}; expected {expected}")
 
     def rise(self, progress: float) -> float:
         return 1.0 - (1.0 - progress) ** self.power
@@ -87,8 +91,7 @@ class IterativeSparsity(_Curve):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_steps < 1:
-            raise ValueError(f"IterativeSparsity: n_steps is {self.n_steps}; expected 1 or more cuts")
+        check_count(self, "n_steps", "a whole number of cuts, 1 or more")
 
     def rise(self, progress: float) -> float:
         # The small term keeps 2/3 * 3 = 2.0000000000000004 from counting as a third cut.
@@ -149,8 +152,13 @@ class OneCycleSparsity(_Curve):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.a <= 0:
+        if check_number(self, "a", "a steepness above 0") <= 0:
             raise ValueError(f"OneCycleSparsity: a is {self.a}; expected a steepness above 0")
+        if check_number(self, "b", "an offset") > _LARGEST_EXPONENT:
+            raise ValueError(
+                f"OneCycleSparsity: b is {self.b}; expected an offset of at most {_LARGEST_EXPONENT}, so that e^b is a "
+                "number (the published one is 6)"
+            )
 
     def rise(self, progress: float) -> float:
         return (1.0 + math.exp(self.b - self.a)) / (1.0 + math.exp(self.b - self.a * progress))
@@ -175,8 +183,7 @@ class CyclicalSparsity(_Curve):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.cycles < 1:
-            raise ValueError(f"CyclicalSparsity: cycles is {self.cycles}; expected 1 or more")
+        check_count(self, "cycles", "a whole number of waves, 1 or more")
 
     def rise(self, progress: float) -> float:
         return (1.0 - math.cos(math.pi * (2 * self.cycles - 1) * progress)) / 2.0

@@ -22,8 +22,8 @@ class ConstantSparsity(Schedule):
     frequency: int = 100
 
     def __post_init__(self) -> None:
-        check_sparsity(self, "target_sparsity", self.target_sparsity)
-        check_steps(self, self.begin_step, self.end_step, self.frequency, endless=True)
+        check_sparsity(self, "target_sparsity")
+        check_steps(self, endless=True)
 
     def sparsity(self, step: int) -> float:
         return float(self.target_sparsity)
@@ -42,8 +42,8 @@ class OneShot(Schedule):
     begin_step: int = 0
 
     def __post_init__(self) -> None:
-        check_sparsity(self, "target_sparsity", self.target_sparsity)
-        check_steps(self, self.begin_step, self.begin_step, 1, endless=False)
+        check_sparsity(self, "target_sparsity")
+        check_steps(self, endless=False)
 
     @property
     def end_step(self) -> int:

@@ -1,30 +1,77 @@
 """What every schedule is: two questions, "prune at this step?" and "to which sparsity?"."""
 
+import math
+import numbers
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 _KINDS: dict[str, type["Schedule"]] = {}
 
 
-def check_sparsity(owner: object, name: str, value: float) -> None:
-    """Raise ValueError unless `value` is a fraction in [0, 1)."""
-    if not 0.0 <= value < 1.0:
+def check_number(owner: object, name: str, expected: str) -> float:
+    """The finite number that a field holds; it is stored as a float.
+
+    Args:
+        owner: the schedule; a frozen dataclass, whose field is written all the same.
+        name: of the field.
+        expected: what to say that it has to be.
+
+    Raises:
+        ValueError: it is text, a boolean, nothing, or not finite.
+    """
+    value = getattr(owner, name)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ValueError(f"{type(owner).__name__}: {name} is {value!r}; expected {expected}")
+    object.__setattr__(owner, name, float(value))
+    return float(value)
+
+
+def check_sparsity(owner: object, name: str) -> None:
+    """Raise ValueError unless a field holds a fraction in [0, 1); it is stored as a float."""
+    value, expected = getattr(owner, name), "a fraction in [0, 1), 0.8 for 80 %"
+    if not 0.0 <= check_number(owner, name, expected) < 1.0:
+        raise ValueError(f"{type(owner).__name__}: {name} is {value!r}; expected {expected}")
+
+
+def check_rise(owner: object, initial: float, final: float) -> None:
+    """Raise ValueError if the initial sparsity is above the final one."""
+    if initial > final:
         raise ValueError(
-            f"{type(owner).__name__}: {name} is {value!r}; expected a fraction in [0, 1), 0.8 for 80 %"
+            f"{type(owner).__name__}: initial_sparsity {initial} is above final_sparsity {final}; expected at most "
+            "that: what is pruned does not come back"
         )
 
 
-def check_steps(owner: object, begin_step: int, end_step: int, frequency: int, endless: bool) -> None:
-    """Raise ValueError unless begin, end and frequency describe a range of steps.
+def check_count(owner: object, name: str, expected: str) -> None:
+    """Raise ValueError unless a field holds a whole number of 1 or more; it is stored as an int."""
+    value = getattr(owner, name)
+    number = check_number(owner, name, expected)
+    if number != round(number) or number < 1:
+        raise ValueError(f"{type(owner).__name__}: {name} is {value!r}; expected {expected}")
+    object.__setattr__(owner, name, round(number))
+
+
+def check_steps(owner: object, endless: bool) -> None:
+    """Raise ValueError unless a schedule's begin_step, end_step and frequency describe a range of steps.
+
+    A step that comes out fractional (0.1 * steps) is rounded to the nearest one; a mere fraction is an error.
 
     Args:
-        owner: the schedule, for the message.
-        begin_step: first step at which pruning may happen.
-        end_step: last step at which it may happen; -1 means no end.
-        frequency: steps between two prunings.
-        endless: whether -1 is allowed.
+        owner: the schedule; those of the three that are its fields are stored as ints.
+        endless: whether end_step may be -1, no end.
     """
-    kind = type(owner).__name__
+    kind, known = type(owner).__name__, {field.name for field in fields(owner)}  # type: ignore[arg-type]
+    for name in ("begin_step", "end_step", "frequency"):
+        if name not in known:
+            continue
+        value = getattr(owner, name)
+        number = check_number(owner, name, "a step, a whole number")
+        if 0 < abs(number) < 1:
+            raise ValueError(
+                f"{kind}: {name} is {value!r}, a fraction; expected a step: multiply it by the number of steps"
+            )
+        object.__setattr__(owner, name, round(number))
+    begin_step, end_step, frequency = owner.begin_step, owner.end_step, owner.frequency  # type: ignore[attr-defined]
     if begin_step < 0:
         raise ValueError(f"{kind}: begin_step is {begin_step}; expected 0 or more")
     if frequency < 1:
@@ -104,7 +151,7 @@ def from_config(config: dict[str, Any]) -> Schedule:
     Raises:
         ValueError: the dict has another form, the class is unknown, or an argument is unknown or missing.
     """
-    if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
+    if not isinstance(config, dict) or "class_name" not in config or not isinstance(config.get("config"), dict):
         raise ValueError(
             f"schedules.from_config: got {config!r}; expected the dict of get_config(), "
             'that is {"class_name": ..., "config": {...}}'

@@ -17,6 +17,7 @@ import pandas as pd
 import yaml
 
 from experiments.report.content import macs_unit, verdicts
+from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.noise import SEEDS, noise
 from experiments.table.selection import every_curve
 from experiments.table.statistics import FEWEST_SEEDS
@@ -26,7 +27,9 @@ from experiments.table.task_curves import counted, percent
 from experiments.table.verdicts import Comparison, Contrast, compare_all
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/export.md", "docs/faster_rcnn.md", "docs/results.md", "docs/retrain.md")
+PAGES = (
+    "README.md", "docs/compress.md", "docs/export.md", "docs/faster_rcnn.md", "docs/results.md", "docs/retrain.md",
+)  # fmt: skip
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}
 Ratios = tuple[float, ...]
@@ -52,7 +55,9 @@ def sweep(path: Path, ratios: Ratios = (), ends_only: bool = False) -> str:
     """
     found = read(path.parent)
     heads, (unit, factor) = found.problem.heads, macs_unit(found.table)
-    lines = summary(found.table, ["effective_macs", "latency_ratio", *heads])
+    pressed = found.table["stage"].isin(COMPRESSIONS).any()
+    sizes = {"file_bytes": "file, kB", "file_gzip_bytes": "gzipped, kB"} if pressed else {}
+    lines = summary(found.table, ["effective_macs", "latency_ratio", *sizes, *heads])
     lines = [line for line in lines if not (ends_only and line.stage == "pruned")]
     lines = [line for line in lines if not (ratios and line.name and line.asked not in ratios)]
     seeds = max(line.seeds for line in lines)
@@ -62,9 +67,11 @@ def sweep(path: Path, ratios: Ratios = (), ends_only: bool = False) -> str:
         cells = [figure(line, "effective_macs", 2, factor, spread=False)]
         if timed:
             cells.append(figure(line, "latency_ratio", 1, spread=False))
+        cells += [figure(line, column, 1, 1e-3, spread=False) for column in sizes]
         rows.append([_name(line), *cells, *(figure(line, column) for column in heads)])
     head = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
-    return _rows([head, unit, *(["times as fast"] if timed else []), *heads.values()], rows)
+    timing = ["times as fast"] if timed else []
+    return _rows([head, unit, *timing, *sizes.values(), *heads.values()], rows)
 
 
 def ends(path: Path, ratios: Ratios = ()) -> str:
@@ -177,6 +184,27 @@ def _in_brief(comparison: Comparison) -> str:
     )
 
 
+def recalibration(path: Path, ratios: Ratios = ()) -> str:
+    """Each data set's dense model, the pruned one, and the pruned one with batch norms estimated anew or mended.
+
+    Args:
+        path: folder of the sweeps <data>_relative and, where that differs, <data>_plain.
+    """
+    rows, heads = [], {}
+    for folder in sorted(path.glob("*_relative")):
+        data = folder.name.removesuffix("_relative")
+        found, plain = read(folder), path / f"{data}_plain"
+        table, heads = found.table.set_index("stage"), found.problem.heads
+        stages = {"dense": table.loc["dense"], "pruned": table.loc["pruned"]}
+        if (plain / "runs.csv").exists():
+            other = read(plain).table.set_index("stage")
+            if "recalibrated" in other.index:  # it may be unfinished
+                stages["pruned, plain"] = other.loc["recalibrated"]
+        stages["pruned, relative"] = table.loc["recalibrated"]
+        rows += [[data, name, *(f"{row[column]:.3f}" for column in heads)] for name, row in stages.items()]
+    return _rows(["data", "model", *heads.values()], rows)
+
+
 MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "sweep": sweep,
     "ends": ends,
@@ -188,6 +216,7 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "claims": claims,
     "brief": brief,
     "table": lambda path, ratios: path.read_text(encoding="utf-8"),
+    "recalibration": recalibration,
 }
 
 

@@ -187,6 +187,8 @@ def _pruned(dense: RunSettings, recipe: Recipe, point: dict[str, Any]) -> RunSet
     if point["retraining"] == "scratch":
         point["schedule"] = "one_shot"
         blank.append("recalibration_pictures")
+    if point["retraining"] == "scratch" or not pruning["recalibration_pictures"]:
+        blank.append("recalibration")
     if point["schedule"] == "one_shot":
         blank += ["gradual_share", "gradual_frequency"]
         if point["retraining"] in ("scratch", "none"):

@@ -97,7 +97,7 @@ def flat(problem: Problem, measured: Any, method: str) -> dict[str, float]:
 
 
 class Costs:
-    """Costs of one network, whatever channels of it are silent; the graph is read once.
+    """Costs of one network, whatever channels of it are masked; the graph is read once.
 
     Args:
         problem: says what MACs count.
@@ -119,7 +119,7 @@ class Costs:
         self.macs = self._dense.macs
 
     def columns(self, graph: pruning.ChannelGraph, budget: str = "filters") -> dict[str, Any]:
-        """The cost columns of the network as it is now, and the fractions that are silent.
+        """The cost columns of the network as it is now, and the fractions that are masked.
 
         Args:
             graph: of what may be pruned in the run.
@@ -148,7 +148,7 @@ class Costs:
 
 
 def filters_gone(graph: pruning.ChannelGraph, gone: dict[str, np.ndarray] | None = None) -> float:
-    """Fraction of the prunable groups' filters that are zero in the weights, or that are in `gone`."""
+    """Fraction of the prunable groups' filters that are masked, or that are in `gone`."""
     gone = pruning.silent(graph) if gone is None else gone
     filters = {group.name: group.filters for group in graph.prunable}
     cut = sum(int(filters[name][mask].sum()) for name, mask in gone.items())

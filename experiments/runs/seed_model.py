@@ -31,6 +31,7 @@ from experiments.runs.training.loop import fit, steps_done
 from experiments.runs.training.optimizers import optimizer
 from experiments.runs.training.state import State, read_weights
 from experiments.settings.recipe import TrainingSettings
+from pruning.removal.norm_readings import norms_of
 
 _REPEAT = 1_000_000  # between the data seeds of two repeats
 
@@ -61,6 +62,7 @@ class SeedModel:
         self._graphs: dict[str, pruning.ChannelGraph] = {}
         self._criteria: dict[tuple[str, str], pruning.TaskCriterion] = {}
         self._dense_scores: dict[tuple[str, str], dict[str, pruning.Scores]] = {}
+        self._norms: dict[int, pruning.NormStatistics] = {}
         self._new = State(self.model)
         self._dense: State | None = None
 
@@ -114,6 +116,7 @@ class SeedModel:
         read_weights(self.problem, self.model, path)
         self._dense = State(self.model)
         self._dense_scores.clear()
+        self._norms.clear()
         self.edges = bins(self.graph("all"))
         self.histograms = histograms(self.graph("all"), self.edges)
 
@@ -187,10 +190,24 @@ class SeedModel:
         pruning.hold(self.model, plan, self.graph(part))
 
     def recalibrate(self, run: RunSettings) -> None:
-        """Estimate the batch norms anew on some training samples."""
-        pruning.recalibrate(
-            self.model, self.problem.calibration(run.pruning.recalibration_pictures, self.seed + 1)
-        )
+        """Mend the batch norms on some training samples."""
+        wanted = run.pruning
+        batches = self.problem.calibration(wanted.recalibration_pictures, self.seed + 1)
+        plain = wanted.recalibration == "plain"
+        dense = None
+        if not plain and any(norm.frozen for norm in norms_of(self.model)):
+            dense = self._dense_norms(wanted.recalibration_pictures, batches)
+        pruning.recalibrate(self.model, batches, dense, plain=plain)
+
+    def _dense_norms(self, count: int, batches: list) -> pruning.NormStatistics:
+        """What the dense model's batch norms read: it is the same model, with other weights for a moment."""
+        if count not in self._norms:
+            assert self._dense is not None, "take_dense comes first"
+            now = State(self.model)
+            self._dense.restore()
+            self._norms[count] = pruning.norm_statistics(self.model, batches)
+            now.restore()
+        return self._norms[count]
 
     def removed(self, plan: pruning.Plan) -> keras.Model:
         """A physically smaller model, not compiled."""

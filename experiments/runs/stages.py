@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -169,10 +170,14 @@ class Stages:
         self._resume()
         if steps_done(seed_model.model) < last or not path.exists():
             callback = seed_model.gradual(run, schedule)
-            seed_model.train(
-                self.folder, "pruned", last, self._rate(), seed_model.data_seed(run), f"{self.text}, gradual pruning",
-                callbacks=[callback], sparsity=lambda step: schedule(step)[1], steps=run.finetune.steps,
-            )  # fmt: skip
+            with warnings.catch_warnings():
+                # One training may be several calls of `fit`, each of which ends.
+                warnings.filterwarnings("ignore", "training ended at step")
+                seed_model.train(
+                    self.folder, "pruned", last, self._rate(), seed_model.data_seed(run),
+                    f"{self.text}, gradual pruning", callbacks=[callback],
+                    sparsity=lambda step: schedule(step)[1], steps=run.finetune.steps,
+                )  # fmt: skip
             assert callback.plan is not None, "a schedule ends with a cut"
             with written_whole(path) as part:
                 callback.plan.save(part)

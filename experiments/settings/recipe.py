@@ -120,7 +120,9 @@ class PruningSettings(Settings):
     gradual_frequency: Count = 10
     """gradual schedules: updates between cuts."""
     recalibration_pictures: Annotated[int, Ge(0)] = 128
-    """training pictures that batch norms are estimated anew with after pruning; 0: they are left as they are."""
+    """training pictures that batch norms are mended with after pruning; 0: they are left as they are."""
+    recalibration: Literal["relative", "plain"] = "relative"
+    """relative: of frozen batch norms only what pruning changed is mended; plain: they are estimated anew as well."""
 
 
 class FinetuneSettings(Settings):

@@ -12,7 +12,7 @@ STAGES = {
     "dense_control": "the dense network with the same extra training as the pruned ones",
     "pruned": "right after the last cut: with one_shot before any further training, with a gradual schedule after "
     "the updates that the schedule takes",
-    "recalibrated": "with batch norms estimated anew",
+    "recalibrated": "with batch norms mended",
     "finetuned": "after fine-tuning with the masks held",
     "removed": "that network without the masked channels: physically smaller",
     "scratch": "the smaller network, trained from new weights as the dense one was",

@@ -52,8 +52,10 @@ class PictureDetector(keras.Model):
         boxes = tf.where(real[:, None], tf.minimum(placement.back(boxes), edge), 0.0)
         if not self._padded:
             boxes, scores, labels, probs = boxes[:count], scores[:count], labels[:count], probs[:count]
-        elif self._masks == "box":
-            probs = tf.where(real[:, None, None], probs, 0.0)
+        else:
+            labels = tf.where(real, labels, 0)
+            if self._masks == "box":
+                probs = tf.where(real[:, None, None], probs, 0.0)
         if self._masks == "picture":
             masks = paste_in_graph(probs, boxes, height, width, config.mask_to_box, one_by_one=not self._builtin)
             if self._padded:

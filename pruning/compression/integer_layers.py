@@ -11,12 +11,16 @@ EXACT = frozenset({
     "Flatten", "Reshape", "Permute", "RepeatVector", "Identity", "MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D",
     "GlobalMaxPooling2D", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling1D", "Dropout",
     "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "ActivityRegularization",
+    "AveragePooling1D", "AveragePooling2D", "UpSampling2D",
 })  # fmt: skip
-"""Layers that only move, copy or compare numbers: what goes in on a grid comes out on it."""
+"""Layers whose results have the scale of what they read: they move, copy, compare or average numbers.
+
+LiteRT rounds averages to that scale, by half a step at most; here they stay between.
+"""
 
 ARITHMETIC = frozenset({
-    "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "AveragePooling1D",
-    "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "LeakyReLU", "PReLU",
+    "Add", "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "LeakyReLU", "PReLU",
 })  # fmt: skip
 """Layers without a kernel whose results are rounded anew."""
 
@@ -35,9 +39,7 @@ def kind(entry: dict) -> str:
     if not is_keras(entry) or config.get("data_format", "channels_last") not in ("channels_last", None):
         return "float"
     if name in KERNELS:
-        return "kernel"
-    if name == "UpSampling2D":
-        return "exact" if config["interpolation"] == "nearest" else "arithmetic"
+        return "float" if _dilated(config) else "kernel"
     if name in EXACT or (name == "Activation" and config["activation"] == "linear"):
         return "exact"
     if name == "ReLU":
@@ -46,6 +48,11 @@ def kind(entry: dict) -> str:
     if name == "Activation" and config["activation"] in RECTIFIERS:
         return "rectifier"
     return "arithmetic" if name in ARITHMETIC else "float"
+
+
+def _dilated(config: dict) -> bool:
+    rate = config.get("dilation_rate", 1)
+    return any(step != 1 for step in (rate if isinstance(rate, list | tuple) else [rate]))
 
 
 def why_float(entry: dict) -> str:
@@ -57,6 +64,8 @@ def why_float(entry: dict) -> str:
         return "a softmax: 256 steps would coarsen its answers"
     if name == "Activation":
         return f"{config['activation']} is not a rectifier"
+    if _dilated(config):
+        return "a dilated convolution, which LiteRT's converter writes in float"
     if config.get("data_format") == "channels_first":
         return "channels first: integer kernels read channels last"
     if not is_keras(entry):

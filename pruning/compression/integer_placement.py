@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pruning.compression.integer_layers import RECTIFIERS, kind, why_float
 from pruning.compression.network_config import ConfigCall, NetworkConfig, Tensor, layer_entry
 from pruning.compression.rewriting import Weights
 
-ANSWER = "its result leaves the integers as it is, as an answer of the model: it would have 256 values"
+ANSWER = "its result is an answer as it is: in integers it would have few values"
 KEPT = "kept by `keep`"
 
 
@@ -51,17 +51,18 @@ def split_activations(network: NetworkConfig, weights: Weights) -> None:
             net.insert(behind, tensor, net.readers(tensor), outputs=True)
 
 
-def place(network: NetworkConfig, keep: Iterable[str]) -> Placement:
+def place(network: NetworkConfig, keep: Iterable[str], float_layers: Mapping[str, str] | None = None) -> Placement:
     """Decide for a network whose batch norms are folded.
 
     Args:
         network: nested networks included.
         keep: names, paths ("box_head/fc1"), parts or regular expressions of layers that stay float.
+        float_layers: path of further ones -> why.
 
     Raises:
         ValueError: one of `keep` fits no layer.
     """
-    kept = kept_paths(network, keep)
+    kept = {**(float_layers or {}), **dict.fromkeys(kept_paths(network, keep), KEPT)}
     uses = _Uses(network)
     float_entries: set[str] = set()
     while True:  # what enters a nested network is known once all its callers are; this only ever adds to the floats
@@ -89,7 +90,7 @@ def answers(network: NetworkConfig) -> set[str]:
 class _Pass:
     """One pass over all calls, in order."""
 
-    def __init__(self, kept: set[str], uses: _Uses, found: Placement) -> None:
+    def __init__(self, kept: Mapping[str, str], uses: _Uses, found: Placement) -> None:
         self._kept, self._uses, self.found = kept, uses, found
 
     def over(self, net: NetworkConfig) -> set[Tensor]:
@@ -117,7 +118,7 @@ class _Pass:
             self.found.reasons[path] = why_float(entry)
             return
         if path in self._kept:
-            self.found.reasons[path] = KEPT
+            self.found.reasons[path] = self._kept[path]
             return
         if how == "kernel":
             if entry["config"]["activation"] not in RECTIFIERS:
@@ -125,6 +126,9 @@ class _Pass:
                 return
         elif not set(reads) <= integers | (awaited if how == "rectifier" else set()):
             self.found.reasons[path] = "what it reads is float"
+            return
+        if how == "arithmetic" and len(reads) > 2 and entry["class_name"] != "Concatenate":
+            self.found.reasons[path] = f"{entry['class_name']} of more than two, which LiteRT computes in float"
             return
         if how == "exact":
             self.found.integer.add(path)

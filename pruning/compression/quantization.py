@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from pruning.compression.network_config import NetworkConfig, layer_entry
 from pruning.compression.number_grids import OUTPUT_AXES, on_integers
 from pruning.compression.quantization_report import LayerPrecision, QuantizationReport
 from pruning.compression.rewriting import Weights, layers_by_path, rewritten
-from pruning.graph.walk import network_of
+from pruning.graph.walk import network_of, walk
 from pruning.progress import with_bar
 
 
@@ -62,7 +62,9 @@ def quantize(
         raise ValueError(f"bits={bits}: 2 to 8; pruning.to_float16 makes halves of weights")
     if not 50 < percentile <= 100:
         raise ValueError(f"percentile={percentile}: over 50, at most 100")
-    edit = _Edit(bits, keep)
+    several = "a dense layer on more than two axes, which LiteRT computes in float"
+    dense = [call for call in walk(network_of(model)).calls if type(call.layer) is keras.layers.Dense]
+    edit = _Edit(bits, keep, {call.path: several for call in dense if len(call.inputs[0].shape) > 2})
     found = rewritten(model, edit)
     layers = dict(layers_by_path(network_of(found)))
     rounding = {path: layers[path] for path in edit.rounded}
@@ -76,8 +78,8 @@ def quantize(
 class _Edit:
     """The edit of one model, and what it has done."""
 
-    def __init__(self, bits: int, keep: Iterable[str]) -> None:
-        self._bits, self._keep = bits, keep
+    def __init__(self, bits: int, keep: Iterable[str], float_layers: Mapping[str, str]) -> None:
+        self._bits, self._keep, self._float = bits, keep, float_layers
         self._placement: Placement
         self._folded: dict[str, str] = {}
         self.rounded: dict[str, str] = {}  # path of a FakeQuantize layer -> path of the layer whose result it rounds
@@ -85,7 +87,7 @@ class _Edit:
     def __call__(self, network: NetworkConfig, weights: Weights) -> None:
         self._folded = fold(network, weights)
         split_activations(network, weights)
-        self._placement = place(network, self._keep)
+        self._placement = place(network, self._keep, self._float)
         nets = {net.path: net for net in network.everywhere()}
         for (path, tensor), readers in self._placement.rounded.items():
             net = nets[path]

@@ -11,7 +11,8 @@ import numpy as np
 
 from pruning.compression.network_config import NetworkConfig
 from pruning.graph.walk import graph_config, is_functional, network_of
-from pruning.removal.rebuild import around, custom_objects
+from pruning.removal.held_objects import custom_objects
+from pruning.removal.rebuild import around
 
 Weights = dict[str, list[np.ndarray]]
 """Path of a layer, "features/conv1" -> its weights in Keras's order."""

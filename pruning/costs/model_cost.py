@@ -18,7 +18,7 @@ import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.walk import declared_inputs
-from pruning.masks.masking import silent
+from pruning.masks.mask_state import silent
 from pruning.plans.pruning_plan import Plan
 
 
@@ -105,10 +105,10 @@ def cost(model: Any, input_shapes: dict[str, tuple] | tuple | None = None, plan:
         model: Functional or Sequential model, an object with `.network`, or a ChannelGraph of one.
         input_shapes: full shapes by input name, or one for the only input; the batch axis counts. Default:
             the declared shapes with a batch of 1.
-        plan: count `effective` as if this plan were applied, instead of what is silent in the weights.
+        plan: count `effective` as if this plan were applied, instead of what is masked.
 
     Returns:
-        a Cost; `.effective` leaves out masked channels (nothing that makes them is other than zero).
+        a Cost; `.effective` leaves out masked channels (`pruning.silent`).
 
     Raises:
         ValueError: an input's size is not known, or a layer's output shape does not follow from it.

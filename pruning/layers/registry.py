@@ -1,6 +1,7 @@
 """Which class answers for which layer type: one table, and what users register."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import keras
@@ -211,7 +212,7 @@ class Quantised(Locked):
 def _find(layer: Any, rules: Mapping[Any, LayerRule]) -> LayerRule | None:
     """The rule of a layer's class, or of a parent whose behaviour it has."""
     changed: set[str] = set()
-    for kind in type(layer).__mro__:
+    for kind in type(layer).__mro__ if rules else ():
         for key in (kind, _name(kind)):
             if key in rules:
                 return None if changed and changed & set(dir(kind)) else rules[key]
@@ -229,6 +230,7 @@ def _behaviour(kind: type) -> Iterator[str]:
             yield name
 
 
+@cache
 def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}".replace("keras.src.", "keras.")
 

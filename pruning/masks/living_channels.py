@@ -3,14 +3,13 @@
 import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
-from pruning.masks.masking import silent
+from pruning.masks.mask_state import silent
 
 
 def living(graph: ChannelGraph) -> dict[str, np.ndarray]:
     """The channels that live: what is relative is relative to these, so that masked ones change no other's score.
 
     Returns:
-        prunable group -> bool (size,), False where a channel is silent. No plan silences a whole group: one in which
-        everything is silent was made so (a layer that starts at zero), and all its channels live.
+        prunable group -> bool (size,), False where a channel is silent.
     """
-    return {name: ~gone if not gone.all() else np.ones_like(gone) for name, gone in silent(graph).items()}
+    return {name: ~gone for name, gone in silent(graph).items()}

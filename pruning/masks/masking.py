@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph, graph_of
+from pruning.masks.holding_optimizer import by_path
+from pruning.masks.mask_notes import note_mask
+from pruning.masks.mask_state import holding
 from pruning.plans.pruning_plan import Plan
 from pruning.removal.rebuild import rebuild
 
@@ -37,44 +40,23 @@ def mask(model: Any, plan: Plan) -> Any:
 def apply_masks(model: Any, plan: Plan, graph: ChannelGraph | None = None) -> dict[str, np.ndarray]:
     """Silence a plan's channels in place.
 
+    The masks are noted on the weights, so that `silent` and `cost` know them: also for a masked model that was
+    loaded from a file without optimizer, which holds zeros but no masks.
+
     Args:
         model: the model whose weights are written.
         plan: made for this model's structure.
         graph: the model's graph, if it is at hand.
 
     Returns:
-        variable path -> bool array of the variable's shape, False where it was zeroed; for every weight
-        touched.
+        variable path -> bool array of the variable's shape, False where it was zeroed; for every weight touched.
+        Where two weights have one path (equal names in two nested models), the second is "path#2".
 
     Raises:
-        ValueError: the plan was made for another structure, or two weights share a path.
+        ValueError: the plan was made for another structure.
     """
-    graph = graph or graph_of(model)
-    every = plan.channels(graph)
-    masks: dict[int, tuple[Any, np.ndarray]] = {}
-    for group in graph.groups:
-        if group.name not in every:
-            continue
-        gone = every[group.name]
-        for member in group.members:
-            for part in member.parts:
-                if not part.slice.zero:
-                    continue
-                variable = part.slice.variable
-                _, keep = masks.setdefault(
-                    id(variable), (variable, np.ones(tuple(variable.shape), dtype=bool))
-                )
-                np.moveaxis(keep, part.slice.axis, 0)[part.at(gone)] = False
-    by_path: dict[str, np.ndarray] = {}
-    for variable, keep in masks.values():
-        if variable.path in by_path:
-            raise ValueError(
-                f"two weights have the path {variable.path!r}: give every layer of the network a name of its "
-                "own (a path does not hold the names of nested models)"
-            )
-        by_path[variable.path] = keep
-        variable.assign(np.where(keep, np.asarray(variable), 0))
-    return by_path
+    pairs = _silence(plan, graph or graph_of(model))
+    return dict(zip(by_path(variable for variable, _ in pairs), (keep for _, keep in pairs), strict=True))
 
 
 def hold(model: Any, plan: Plan, graph: ChannelGraph | None = None) -> None:
@@ -88,49 +70,53 @@ def hold(model: Any, plan: Plan, graph: ChannelGraph | None = None) -> None:
     Raises:
         ValueError: as `apply_masks`; or the model's optimizer cannot hold masks.
     """
-    optimizer = holder(model)
-    masks = apply_masks(model, plan, graph)
-    if not optimizer.built:
+    optimizers = holders(model)
+    pairs = _silence(plan, graph or graph_of(model))
+    if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    trained = {variable.path for variable in model.trainable_variables}
-    optimizer.set_masks({path: keep for path, keep in masks.items() if path in trained})
+    for optimizer in optimizers:
+        trained = {id(variable) for variable, _ in optimizer.held()}
+        optimizer.set_masks([(variable, keep) for variable, keep in pairs if id(variable) in trained])
+        if getattr(optimizer, "traced_before", False):
+            optimizer.traced_before = False
+            if getattr(model, "train_function", None) is not None:
+                model.make_train_function(force=True)
 
 
-def holder(model: Any) -> Any:
-    """The optimizer of a compiled model that holds masks (inside a LossScaleOptimizer, the inner one)."""
-    optimizer = getattr(model, "optimizer", None)
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    if not hasattr(optimizer, "set_masks"):
-        found = "it is not compiled" if optimizer is None else f"its optimizer is {type(optimizer).__name__}"
-        raise ValueError(
-            f"model {getattr(model, 'name', model)!r} cannot hold masks in training: {found}; "
-            "use model.compile(pruning.masked(optimizer), ...)"
-        )
-    return optimizer
+def holders(model: Any) -> list[Any]:
+    """The optimizers of a compiled model that hold masks: one, or several inside a MultiOptimizer.
 
-
-def silent(graph: ChannelGraph) -> dict[str, np.ndarray]:
-    """Channels that are masked already: nothing that makes or carries them is other than zero.
-
-    Returns:
-        prunable group -> bool (size,). Groups that only `include` or `exclude` locked are not looked at.
+    Raises:
+        ValueError: there is none; says what to call.
     """
-    found = {}
-    values: dict[int, np.ndarray] = {}
-    for group in graph.prunable:
-        alive = np.zeros(group.size, dtype=bool)
-        written = any(p.slice.zero for m in group.members if m.role != "reads" for p in m.parts)
-        for member in group.members:
-            if written and member.role == "reads":  # readers alone tell where makers must not be zero
-                continue
-            for part in member.parts:
-                variable = part.slice.variable
-                if not part.slice.zero:
-                    continue
-                if id(variable) not in values:
-                    values[id(variable)] = np.asarray(variable) != 0
-                nonzero = np.moveaxis(values[id(variable)], part.slice.axis, 0)
-                used = np.any(nonzero.reshape(len(nonzero), -1), axis=1)
-                np.logical_or.at(alive, part.units, used[part.positions])
-        found[group.name] = ~alive
+    found = holding(model)
+    if not found:
+        optimizer = getattr(model, "optimizer", None)
+        why = "it is not compiled" if optimizer is None else f"its optimizer is {type(optimizer).__name__}"
+        given = "optimizer" if optimizer is None else "model.optimizer"
+        raise ValueError(
+            f"model {getattr(model, 'name', model)!r} cannot hold masks in training: {why}; "
+            f"use model.compile(pruning.masked({given}), ...)"
+        )
     return found
+
+
+def _silence(plan: Plan, graph: ChannelGraph) -> list[tuple[Any, np.ndarray]]:
+    """Zero a plan's channels and note the masks; every weight touched, and where it stays (bool, of its shape)."""
+    every = plan.channels(graph)
+    masks: dict[int, tuple[Any, np.ndarray]] = {}
+    for group in graph.groups:
+        gone = every.get(group.name)
+        for part in (part for member in group.members for part in member.parts if part.slice.zero):
+            variable = part.slice.variable
+            if gone is None:
+                note_mask(variable, None)  # an earlier plan's
+                continue
+            _, keep = masks.setdefault(
+                id(variable), (variable, np.ones(tuple(variable.shape), dtype=bool))
+            )
+            np.moveaxis(keep, part.slice.axis, 0)[part.at(gone)] = False
+    for variable, keep in masks.values():
+        variable.assign(np.where(keep, np.asarray(variable), 0))
+        note_mask(variable, keep)
+    return list(masks.values())

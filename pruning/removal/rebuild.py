@@ -1,16 +1,17 @@
 """Building a model again, layer by layer and call by call, with the weights, flags and names that it had."""
 
 import inspect
-import types
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from pruning.graph.walk import graph_config, is_functional, network_of, replay
+from pruning.removal.held_objects import custom_objects, functions_of, initializers_of, is_model
 from pruning.removal.narrowing import Narrowing
+from pruning.removal.surroundings import surrounded
 
 Cuts = Mapping[int, list[tuple[int, np.ndarray]]]
 
@@ -41,7 +42,7 @@ def rebuild(model: Any, narrowing: Narrowing | None = None, cuts: Cuts | None = 
     found.update(builder.carry_own(network, twin, found))
     if builder.lost:
         warnings.warn(". ".join(builder.lost), stacklevel=3)
-    outer, own = _around(model, network, twin)
+    outer, own = surrounded(model, network, twin)
     return outer, found | own
 
 
@@ -57,17 +58,7 @@ def around(model: Any, twin: Any) -> Any:
         twin = builder.assembled(network, twin.input, twin.output)
     if builder.lost:
         warnings.warn(". ".join(builder.lost), stacklevel=4)
-    return _around(model, network, twin)[0]
-
-
-def _around(model: Any, network: Any, twin: Any) -> tuple[Any, dict[int, Any]]:
-    if network is model:
-        return twin, {}
-    takes = inspect.signature(type(model)).parameters.values()
-    named = any(taken.name == "name" or taken.kind == taken.VAR_KEYWORD for taken in takes)
-    name = {"name": model.name} if named and isinstance(model, keras.Model) else {}
-    outer = type(model)(model.config, network=twin, **name)
-    return outer, _carry_around(model, outer, network, twin)
+    return surrounded(model, network, twin)[0]
 
 
 def cut(value: np.ndarray, axes: list[tuple[int, np.ndarray]]) -> np.ndarray:
@@ -130,12 +121,12 @@ class _Builder:
         return keras.tree.flatten(self._layer(layer, path)(*args, **kwargs))
 
     def _layer(self, layer: Any, path: str) -> Any:
-        if _is_model(layer):
+        if is_model(layer):
             return self.model(layer, f"{path}/")
         if id(layer) not in self._layers:
             config = self._narrowing.config(layer) if self._narrowing else dict(layer.get_config())
             # What is overwritten need not be drawn: that is a third of a removal's time.
-            config |= {key: "zeros" for key in _initializers(layer) if key in config}
+            config |= {key: "zeros" for key in initializers_of(layer) if key in config}
             twin = _remade(layer, config)
             self._layers[id(layer)] = path, layer, twin
         return self._layers[id(layer)][2]
@@ -189,7 +180,7 @@ class _Builder:
                 continue
             if twin.trainable != layer.trainable:
                 twin.trainable = layer.trainable
-            for key, initializer in _initializers(layer).items():
+            for key, initializer in initializers_of(layer).items():
                 setattr(twin, key, initializer)
             news = _in_order(twin.variables, layer.variables)
             values = [cut(np.asarray(variable), cuts.get(id(variable), [])) for variable in layer.variables]
@@ -227,10 +218,6 @@ class _Builder:
         return found
 
 
-def _is_model(layer: Any) -> bool:
-    return is_functional(layer) or isinstance(layer, keras.Sequential)
-
-
 def _in_order(new: list, old: list) -> list:
     """New variables in the order of the old ones, by name where names tell: quantising and LoRA change the order."""
     by_name = {variable.name: variable for variable in new}
@@ -254,58 +241,7 @@ def _remade(layer: Any, config: dict) -> Any:
         live = {"function": layer.function, "mask": layer.mask, "arguments": layer.arguments}
         return type(layer)(**config | live | ({"output_shape": shape} if callable(shape) else {}))
     twin = type(layer).from_config(config)
-    for key, function in _functions(layer).items():
+    for key, function in functions_of(layer).items():
         if key in config:  # another function may have the same name
             setattr(twin, key, function)
     return twin
-
-
-def _functions(layer: Any) -> dict[str, Any]:
-    """Attribute -> function of a user's own."""
-    found = {key: value for key, value in vars(layer).items() if isinstance(value, types.FunctionType)}
-    return {key: value for key, value in found.items() if value.__module__.split(".")[0] != "keras"}
-
-
-def _initializers(layer: Any) -> dict[str, Any]:
-    """Attribute -> initializer of a layer's weights."""
-    return {key: value for key, value in vars(layer).items() if isinstance(value, keras.initializers.Initializer)}
-
-
-def custom_objects(network: Any) -> dict[str, Any]:
-    """Layer classes and functions of a model by name, so that none has to be registered with Keras."""
-    found = {}
-    for layer in _every(network):
-        for item in (type(layer), *_functions(layer).values()):
-            if item.__module__.split(".")[0] != "keras":
-                found[keras.saving.get_registered_name(item)] = item
-    return found
-
-
-def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """A layer, and all layers that it holds as attributes, each once."""
-    seen = set() if seen is None else seen
-    if id(layer) in seen:
-        return
-    seen.add(id(layer))
-    yield layer
-    inner = layer.layers if _is_model(layer) else vars(layer).values()
-    for other in inner:
-        if isinstance(other, keras.Operation):
-            yield from _every(other, seen)
-
-
-def _carry_around(model: Any, outer: Any, network: Any, twin: Any) -> dict[int, Any]:
-    """What an object around a network owns itself: its own variables, in order."""
-    inside = {id(variable) for variable in (*network.variables, *twin.variables)}
-    mine, theirs = (
-        [variable for variable in getattr(one, "variables", []) if id(variable) not in inside]
-        for one in (model, outer)
-    )
-    if [tuple(v.shape) for v in mine] != [tuple(v.shape) for v in theirs]:
-        raise ValueError(
-            f"{type(model).__name__}(config, network=...) makes other variables around its network than the model "
-            f"has: {[v.path for v in theirs]} instead of {[v.path for v in mine]}"
-        )
-    for variable, new in zip(mine, theirs, strict=True):
-        new.assign(np.asarray(variable))
-    return {id(variable): new for variable, new in zip(mine, theirs, strict=True)}

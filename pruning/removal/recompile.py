@@ -8,11 +8,18 @@ from typing import Any
 import keras
 import numpy as np
 
+from pruning.masks.holding_optimizer import leaves
+from pruning.masks.kernel_updates import keeps_step
+from pruning.masks.mask_state import holding
+from pruning.removal.optimizer_twin import twin
 from pruning.removal.rebuild import Cuts, cut
 
 
 def recompile(model: Any, smaller: Any, counterparts: Mapping[int, Any], cuts: Cuts) -> None:
-    """Compile `smaller` as `model` is: same optimizer, its steps, moments and masks, cut like the weights.
+    """Compile `smaller` as `model` is: same optimizer, its steps and moments, cut like the weights.
+
+    Masks are carried where channels stay masked that the smaller model still has; otherwise its optimizer is of the
+    class without masks, so that its file loads anywhere.
 
     Args:
         model: the first model; nothing happens if it is not compiled with an optimizer.
@@ -27,28 +34,35 @@ def recompile(model: Any, smaller: Any, counterparts: Mapping[int, Any], cuts: C
     for name in ("metrics", "weighted_metrics"):
         if name in arguments:
             arguments[name] = keras.tree.map_structure(_fresh, arguments[name])
-    arguments["optimizer"] = type(model.optimizer).from_config(model.optimizer.get_config())
+    held = [pair for leaf in holding(model) for pair in leaf.held()]
+    masks = any(not cut(np.asarray(mask), cuts.get(id(variable), [])).all() for variable, mask in held)
+    trained = [variable for variable in model.trainable_variables if id(variable) in counterparts]
+    pairs = [(variable, counterparts[id(variable)]) for variable in trained]
+    arguments["optimizer"] = twin(model.optimizer, pairs, masks)
     taken = set(inspect.signature(smaller.compile).parameters)
     if lost := sorted(set(arguments) - taken):  # of a class that comes back as a plain model
         warnings.warn(f"compile arguments of {type(model).__name__} are not carried over: {lost}", stacklevel=3)
     smaller.compile(**{name: value for name, value in arguments.items() if name in taken})
-    _carry_state(model.optimizer, smaller.optimizer, counterparts, cuts)
+    _carry_state(model, smaller, counterparts, cuts)
 
 
 def _fresh(metric: Any) -> Any:
     return type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
 
 
-def _carry_state(old: Any, new: Any, counterparts: Mapping[int, Any], cuts: Cuts) -> None:
+def _carry_state(model: Any, smaller: Any, counterparts: Mapping[int, Any], cuts: Cuts) -> None:
+    old, new = model.optimizer, smaller.optimizer
     if not old.built:
         return
     if any(id(variable) not in counterparts for variable in old._trainable_variables):
         warnings.warn("the optimizer starts anew: it also trained weights that are not carried over", stacklevel=4)
         return
     belongs = _build(new, [counterparts[id(variable)] for variable in old._trainable_variables])
+    dropped = set() if holding(smaller) else {id(mask) for leaf in holding(model) for _, mask in leaf.held()}
     axes = {id(counterparts[key]): cut_axes for key, cut_axes in cuts.items() if key in counterparts}
     fresh = []
-    for mine, theirs in zip(old.variables, new.variables, strict=True):
+    carried = [variable for variable in old.variables if id(variable) not in dropped]
+    for mine, theirs in zip(carried, new.variables, strict=True):
         value = np.asarray(mine)
         if value.shape != tuple(theirs.shape) and id(theirs) in belongs:
             value = cut(value, axes.get(belongs[id(theirs)], []))
@@ -56,30 +70,43 @@ def _carry_state(old: Any, new: Any, counterparts: Mapping[int, Any], cuts: Cuts
             theirs.assign(value)
         else:
             fresh.append(mine.path)
+    kinds = {type(leaf).__name__: keeps_step(type(leaf)) for leaf in leaves(new)}
+    kind = next((name for name, keeps in kinds.items() if not keeps), next(iter(kinds)))
+    why = []
+    if not kinds[kind]:
+        why.append("divides by means over the whole kernel, which is smaller now")
     if fresh:
+        why.append(f"keeps state that does not have the shape of a weight ({', '.join(fresh)}), which starts anew")
+    if why:
         warnings.warn(
-            f"{type(old).__name__} keeps state that does not have the shape of a weight ({', '.join(fresh)}): "
-            "it starts anew",
-            stacklevel=4,
+            f"{kind} {' and '.join(why)}: the smaller model does not train on step by step as the masked one would",
+            stacklevel=5,
         )
 
 
 def _build(optimizer: Any, variables: list) -> dict[int, int]:
     """Build an optimizer; id of each of its variables -> id of the weight that it belongs to."""
     belongs: dict[int, int] = {}
-    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
-    add = inner.add_variable_from_reference
+    inner = leaves(optimizer)
+    for leaf in inner:
+        _note_slots(leaf, belongs)
+    try:
+        optimizer.build(variables)
+    finally:
+        for leaf in inner:
+            del leaf.add_variable_from_reference
+    for leaf in inner:
+        if hasattr(leaf, "held"):
+            belongs.update((id(mask), id(variable)) for variable, mask in leaf.held())
+    return belongs
+
+
+def _note_slots(optimizer: Any, belongs: dict[int, int]) -> None:
+    add = optimizer.add_variable_from_reference
 
     def noting(reference_variable: Any, *args: Any, **kwargs: Any) -> Any:
         slot = add(reference_variable, *args, **kwargs)
         belongs[id(slot)] = id(reference_variable)
         return slot
 
-    inner.add_variable_from_reference = noting
-    try:
-        optimizer.build(variables)
-    finally:
-        del inner.add_variable_from_reference
-    for path, mask in getattr(inner, "masks", {}).items():
-        belongs[id(mask)] = next(id(variable) for variable in variables if variable.path == path)
-    return belongs
+    optimizer.add_variable_from_reference = noting

@@ -103,11 +103,11 @@ def inspect_model(settings: Inspect, has_data: bool, say: Callable[[str], None] 
 
 
 def silenced_channels(model: Any) -> dict[str, np.ndarray] | None:
-    """Layer -> (C,) bool: channels that a mask silences. None where no channel is silenced."""
+    """Layer -> (C,) bool: channels that a mask silences, read from the weights. None where no channel is silenced."""
     import pruning
 
     graph = pruning.ChannelGraph(model)
-    gone = pruning.silent(graph)
+    gone = pruning.silent(graph, zeros=True)  # a file without an optimizer holds no masks
     if not any(one.any() for one in gone.values()):
         return None
     alive, found = graph.alive(gone), {}

@@ -74,7 +74,7 @@ class TensorBoardLog(RunLog):
 
 
 def sparsity(graph: pruning.ChannelGraph) -> dict[str, float]:
-    """Part -> fraction of its prunable filters that are zero."""
+    """Part -> fraction of its prunable filters that are masked."""
     gone = pruning.silent(graph)
     cut: Counter[str] = Counter()
     all_: Counter[str] = Counter()

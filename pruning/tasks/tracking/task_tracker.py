@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from pruning.graph.channel_graph import ChannelGraph
-from pruning.masks.masking import silent
+from pruning.masks.mask_state import silent
 from pruning.tasks.task_measures import TaskMeasures, worst_of
 from pruning.tasks.tracking.live_view import LiveView
 from pruning.tasks.tracking.task_history import TOTAL, TaskRecord, first_measures, read_history, write_history

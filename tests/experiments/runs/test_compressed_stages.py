@@ -91,6 +91,7 @@ def test_the_summary_shows_them_with_their_sizes(folder):
     assert {"file, kB", "gzipped, kB"} <= set(table["head"])
 
 
+@pytest.mark.slow
 def test_stages_added_later_train_nothing_anew(folder):
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*.json") if "record" not in path.name}
     swept(recipe(folder.parent, quantize=("int8", "float16", "cluster16", "cluster32")))

@@ -19,6 +19,7 @@ from experiments.runs.training.optimizers import training_rates
 from experiments.runs.training.state import draw_new_weights, read_weights, restore_from, variables
 from experiments.runs.training.validation import held_out_measures
 from experiments.settings.recipe import FinetuneSettings, GridSettings
+from pruning.removal.norm_readings import norms_of
 
 
 class Stop(BaseException):
@@ -108,6 +109,33 @@ def pruned(seed_model, path, stop_after=None, **changes):
 def with_dense(seed_model, dense):
     seed_model.take_dense(dense[0].model)
     return seed_model
+
+
+def test_frozen_norms_are_mended_against_the_dense_model(with_dense):
+    """The dense model is the same object with other weights, which have to come and go: nothing but norms changes."""
+    seed_model, run = with_dense, grid(with_dense.recipe)[-1].settings
+    norms = [norm.layer for norm in norms_of(seed_model.model)]
+    moving = {id(value) for layer in norms for value in (layer.moving_mean, layer.moving_variance)}
+
+    def change():
+        before, variables = state(seed_model.model), [*seed_model.model.weights, *seed_model.model.optimizer.variables]
+        seed_model.recalibrate(run)
+        after = state(seed_model.model)
+        apart = [np.abs(np.float64(a) - np.float64(b)).max() for a, b in zip(before, after, strict=True)]
+        assert all(d == 0 for d, variable in zip(apart, variables, strict=True) if id(variable) not in moving)
+        return max(apart)
+
+    try:
+        for layer in norms:
+            layer.trainable = False
+        seed_model.restore_dense()
+        assert change() < 1e-4
+        seed_model.hold(seed_model.plan(run), run.part)
+        assert change() > 1e-2
+    finally:
+        for layer in norms:
+            layer.trainable = True
+        seed_model.restore_dense()
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_norm_that_does_not_follow_a_kernel_alone_is_left_in_place(nets):
 
 
 def test_litert_runs_the_same_numbers_in_int8_kernels(nets, litert):
-    for build in nets.builders:
+    for build in (nets.residual, nets.transpose_depthwise, nets.excite):
         model = nets.lively(build())
         x = nets.inputs(model)
         quantized = pruning.quantize(model, [x])
@@ -61,6 +61,52 @@ def test_litert_runs_the_same_numbers_in_int8_kernels(nets, litert):
         integer = [found for found in litert.kernels(content) if found[0] in MULTIPLIES and "int8" in found]
         said = [row for row in quantized.quantization_report.quantized if row.stored]
         assert len(integer) == len(said) > 0, model.name
+
+
+def _two(image):
+    return (
+        L.Conv2D(4, 3, padding="same", name="a")(image),
+        L.Conv2D(4, 3, padding="same", activation="relu", name="b")(image),
+    )
+
+
+BETWEEN = {
+    "SUB": lambda a, b: L.Subtract(name="x")([a, b]),
+    "MUL": lambda a, b: L.Multiply(name="x")([a, b]),
+    "MAXIMUM": lambda a, b: L.Maximum(name="x")([a, b]),
+    "LEAKY_RELU": lambda a, b: L.LeakyReLU(0.2, name="x")(a),
+    "AVERAGE_POOL_2D": lambda a, b: L.AveragePooling2D(2, padding="same", name="x")(a),
+    "RESIZE_BILINEAR": lambda a, b: L.UpSampling2D(2, interpolation="bilinear", name="x")(a),
+    "TRANSPOSE": lambda a, b: L.Permute((2, 1, 3), name="x")(b),
+}
+FLOAT = {
+    "more than two": lambda a, b: L.Add(name="x")([a, b, a]),
+    "dilated": lambda a, b: L.Conv2D(4, 3, dilation_rate=2, name="x")(a),
+    "more than two axes": lambda a, b: L.Dense(4, activation="relu", name="x")(a),
+    "sigmoid": lambda a, b: L.Activation("sigmoid", name="x")(a),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("word", "between"), [*BETWEEN.items(), *FLOAT.items()])
+def test_what_the_report_says_of_a_layer_is_what_the_converter_does(nets, litert, word, between):
+    image = keras.Input((8, 8, 3), name="image")
+    x = L.Conv2D(4, 3, activation="relu", name="behind")(between(*_two(image)))
+    model = nets.lively(keras.Model(image, L.Conv2D(2, 1, name="answer")(x)))
+    x = nets.inputs(model)
+    quantized = pruning.quantize(model, [x])
+    content = litert.convert(quantized)
+    (answer,) = litert.run(content, x).values()
+    expected = np.asarray(quantized(x, training=False))
+    assert np.abs(answer - expected).max() < 0.03 * np.abs(expected).max()
+    row, kernels = rows(quantized)["x"], litert.kernels(content)
+    assert row.quantized == (word in BETWEEN)
+    if word in BETWEEN:
+        assert [kernel for kernel in kernels if kernel[0] == word and kernel[1] == "int8"]
+    else:
+        assert word in row.reason
+    said = [one for one in quantized.quantization_report.quantized if one.stored.startswith("int8")]
+    assert len([kernel for kernel in kernels if kernel[0] in MULTIPLIES and "int8" in kernel]) == len(said)
 
 
 def test_kernels_are_integers_times_a_scale_of_each_output_channel(nets):

@@ -183,6 +183,7 @@ def test_tfmot_refuses_a_layer_it_does_not_know_and_names_it(nets, tfmot):
         tfmot.quantization.keras.quantize_model(pruning.to_tf_keras(nets.excite()))
 
 
+@pytest.mark.slow
 def test_parts_of_mask_rcnn_one_by_one(nets, tfmot, litert):
     keras.utils.set_random_seed(0)
     config = maskrcnn.MaskRCNNConfig(

@@ -115,17 +115,85 @@ def test_an_object_with_a_network_is_rebuilt(nets):
 SHAPES = {"image": (1, 16, 16, 3), "rois": (1, 5, 4)}
 
 
-def test_equal_paths_are_refused():
-    def part(name):
-        inside = keras.Input((4, 4, 3), name=f"{name}_in")
-        return keras.Model(inside, L.Conv2D(3, 1, name="conv")(inside), name=name)
+def twins():
+    """Two nested models whose layers have equal names, so that their weights have equal paths."""
 
-    image = keras.Input((4, 4, 3))
-    model = keras.Model(image, L.Conv2D(2, 1, name="end")(part("two")(part("one")(image))))
+    def part(name):
+        inside = keras.Input((6, 6, 3), name=f"{name}_in")
+        x = L.Conv2D(8, 3, activation="leaky_relu", name="conv")(inside)
+        return keras.Model(inside, L.GlobalAveragePooling2D(name="pool")(x), name=name)
+
+    rgb, depth = keras.Input((6, 6, 3), name="rgb_image"), keras.Input((6, 6, 3), name="depth_image")
+    x = L.Dense(6, activation="leaky_relu", name="joined")(L.Concatenate()([part("rgb")(rgb), part("depth")(depth)]))
+    return keras.Model([rgb, depth], L.Dense(2, name="end")(x), name="twins")
+
+
+def test_equal_names_in_nested_models_are_masked_held_saved_and_removed(nets, tmp_path):
+    model = nets.shake(twins())
     graph = pruning.ChannelGraph(model)
-    plan = pruning.plan(graph, pruning.L1()(graph), 0.4)
-    with pytest.raises(ValueError, match="conv/kernel.*a name of its own"):
-        pruning.apply_masks(model, plan)
+    plan = pruning.plan(graph, pruning.Random(3)(graph), 0.5)
+    assert plan.removed["rgb/conv"] != plan.removed["depth/conv"]
+    generator = np.random.default_rng(0)
+    x = [generator.normal(size=(8, 6, 6, 3)).astype("float32") for _ in range(2)]
+    y = generator.normal(size=(8, 2)).astype("float32")
+    model.compile(pruning.masked(keras.optimizers.Adam(0.01)), "mse")
+    pruning.hold(model, plan)
+    assert {"conv/kernel", "conv/kernel#2"} <= set(model.optimizer.masks)
+    with pytest.raises(ValueError, match="two variables have the path 'conv/kernel'"):
+        model.optimizer.set_masks({"conv/kernel": np.ones(8)})
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    small = pruning.remove(model, plan)
+    for one in (model, loaded, small):
+        one.fit(x, y, epochs=3, verbose=0, shuffle=False)
+    for one in (model, loaded):
+        assert all(np.array_equal(g, plan.gone(n)) for n, g in pruning.silent(pruning.ChannelGraph(one)).items())
+    assert nets.difference(small(x), model(x)) < 1e-4 and nets.difference(loaded(x), model(x)) < 1e-6
+    assert set(pruning.apply_masks(nets.shake(twins()), plan)) >= {"conv/kernel", "conv/kernel#2", "conv/bias#2"}
+
+
+def test_what_begins_at_zero_is_not_silent(nets):
+    """Zero kernels, biases and scales on both sides: nothing makes and nothing reads them, but nobody masked."""
+    image = keras.Input((6, 6, 3), name="image")
+    x = L.Conv2D(4, 3, kernel_initializer="zeros", name="first")(image)
+    x = L.BatchNormalization(gamma_initializer="zeros", name="norm")(x)
+    x = L.Conv2D(6, 1, kernel_initializer="zeros", name="second")(x)
+    x = L.Conv2D(5, 1, kernel_initializer="zeros", name="third")(x)
+    model = keras.Model(image, L.Dense(2, name="end")(L.GlobalAveragePooling2D()(x)))
+    graph = pruning.ChannelGraph(model)
+    assert not any(gone.any() for gone in pruning.silent(graph).values())
+    assert pruning.silent(graph, zeros=True)["second"].all()  # what only the weights say
+    cost = pruning.cost(model)
+    assert cost.effective.params == cost.params
+    model.compile(pruning.masked("sgd"), "mse")
+    plan = pruning.plan(graph, pruning.Random(0)(graph), 0.5)
+    pruning.hold(model, plan)
+    assert all(np.array_equal(gone, plan.gone(name)) for name, gone in pruning.silent(graph).items())
+    pruning.masks.masking.holders(model)[0].set_masks({})
+    assert not any(gone.any() for gone in pruning.silent(graph).values())
+
+
+def test_masks_are_known_without_an_optimizer_and_come_back_with_the_plan(nets, tmp_path):
+    model = nets.shake(nets.residual())
+    graph = pruning.ChannelGraph(model)
+    plan = pruning.plan(graph, pruning.L1()(graph), 0.5)
+    masked = pruning.mask(model, plan)
+
+    def silent(one, **how):
+        gone = pruning.silent(pruning.ChannelGraph(one), **how)
+        return {name: tuple(np.flatnonzero(channels)) for name, channels in gone.items()}
+
+    wanted = {name: tuple(channels) for name, channels in plan.removed.items()}
+    assert silent(masked) == wanted and not any(silent(model).values())
+    masked.compile(pruning.masked("adam"), "mse")
+    assert silent(masked) == wanted  # a new optimizer knows nothing yet
+    pruning.mask(model, plan).save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert not any(silent(loaded).values()) and silent(loaded, zeros=True) == wanted
+    pruning.apply_masks(loaded, plan)
+    assert silent(loaded) == wanted
+    loaded.get_layer("inside").bias.assign(np.ones(5))  # written after pruning: it is masked, but lives
+    assert not silent(loaded)["inside"] and silent(loaded)["stem"] == wanted["stem"]
 
 
 def test_silent_finds_exactly_what_was_masked(nets):

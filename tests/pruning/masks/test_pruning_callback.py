@@ -1,5 +1,7 @@
 """PruningCallback: turns of the schedule, growth, holding, logs, resume."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -110,8 +112,73 @@ def test_a_turn_that_was_missed_is_made_up_for(nets):
     model = compiled(nets)
     model.fit(*data(), batch_size=4, verbose=0)
     callback = pruning.PruningCallback(pruning.L1(), schedules.OneShot(0.5, 0))
-    model.fit(*data(), batch_size=4, verbose=0, callbacks=[callback])
+    with pytest.warns(UserWarning, match=r"4 updates before this training.*7 channels go before the first step"):
+        model.fit(*data(), batch_size=4, verbose=0, callbacks=[callback])
     assert callback.plan.achieved == 0.5
+
+
+@pytest.mark.parametrize(("steps", "end"), [(3, 5), (3, 8), (4, 6), (5, 7), (5, 8), (7, 8)])
+def test_no_turn_is_lost_whatever_the_executions(nets, steps, end):
+    """8 updates in executions of some steps; the last turns lie inside an execution, an epoch or at the end."""
+    model = compiled(nets, steps_per_execution=steps, run_eagerly=False)
+    schedule = schedules.PolynomialDecay(0.0, 0.5, begin_step=1, end_step=end, frequency=50)
+    callback = pruning.PruningCallback(pruning.Random(0), schedule)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.fit(*data(32), batch_size=4, verbose=0, callbacks=[callback])
+    assert callback.plan.asked == 0.5 and callback.plan.achieved == 0.5
+
+
+def test_turns_passed_in_training_without_the_callback_are_made_up_for(nets):
+    model = compiled(nets)
+    schedule = schedules.PolynomialDecay(0.0, 0.5, begin_step=0, end_step=6, frequency=2)
+    with pytest.warns(UserWarning, match=r"ended at step 4 of the pruning schedule, before its end step 6"):
+        model.fit(*data(), batch_size=4, verbose=0, callbacks=[pruning.PruningCallback(pruning.L1(), schedule)])
+    model.fit(*data(), batch_size=4, verbose=0)  # passes the end step
+    callback = pruning.PruningCallback(pruning.L1(), schedule)
+    with pytest.warns(UserWarning, match="8 updates before this training.*count_from='fit'"):
+        model.fit(*data(), batch_size=4, verbose=0, callbacks=[callback])
+    assert callback.plan.achieved == 0.5
+
+
+def test_steps_are_counted_from_this_training_on_request(nets):
+    model, watch = compiled(nets), Watch()
+    model.fit(*data(), batch_size=4, epochs=2, verbose=0)
+    schedule = schedules.PolynomialDecay(0.0, 0.5, begin_step=0, end_step=4, power=1, frequency=2)
+    callback = pruning.PruningCallback(pruning.L1(), schedule, count_from="fit")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.fit(*data(), batch_size=4, epochs=2, verbose=0, callbacks=[callback, watch])
+    assert watch.counts() == [0, 0, 3, 3, 7, 7, 7, 7]  # 0.25 of 6 is 1, the smaller of two equally near; of 8 it is 2
+    with pytest.raises(ValueError, match="count_from is 'begin'"):
+        pruning.PruningCallback(pruning.L1(), schedule, count_from="begin")
+
+
+def test_a_network_that_begins_at_zero_is_pruned_all_the_same(nets):
+    model = nets.plain()
+    for layer in ("conv0", "conv1", "logits"):
+        model.get_layer(layer).kernel.assign(np.zeros(model.get_layer(layer).kernel.shape))
+    model.compile(pruning.masked("sgd"), loss="mse")
+    callback = pruning.PruningCallback(pruning.Random(0), schedules.OneShot(0.5, 2))
+    history = model.fit(*data(), batch_size=4, verbose=0, callbacks=[callback]).history
+    assert callback.plan.asked == 0.5 and history["sparsity"] == [0.5]
+
+
+def test_it_costs_next_to_nothing_where_no_mask_changes(nets):
+    """Nothing but the step is read between turns: no variable is copied, no plan made."""
+    model = compiled(nets)
+    callback = pruning.PruningCallback(pruning.L1(), schedules.OneShot(0.5, 0))
+    model.fit(*data(), batch_size=4, verbose=0, callbacks=[callback])
+    callback.criterion = None
+    read, array = [], keras.Variable.__array__
+    try:
+        keras.Variable.__array__ = lambda self, *args: read.append(self.path) or array(self, *args)
+        for batch in range(4, 40):
+            callback.on_train_batch_begin(batch)
+            callback.on_train_batch_end(batch)
+    finally:
+        keras.Variable.__array__ = array
+    assert set(read) <= {model.optimizer.iterations.path}
 
 
 def test_it_works_on_an_object_with_a_network(nets):
@@ -138,6 +205,11 @@ def test_it_works_on_an_object_with_a_network(nets):
 def test_errors_come_early(nets):
     with pytest.raises(ValueError, match="only rises"):
         pruning.PruningCallback(pruning.L1(), schedules.CyclicalSparsity(0, 0.5, 0, 10))
+    with pytest.raises(TypeError, match=r"such as pruning.L1\(\)"):
+        pruning.PruningCallback(pruning.L1, schedules.OneShot(0.5))
+    for wrong in (schedules.OneShot, keras.optimizers.schedules.PolynomialDecay(0.1, 100), 0.5):
+        with pytest.raises(TypeError, match="the schedules of Keras are for learning rates"):
+            pruning.PruningCallback(pruning.L1(), wrong)
     model = nets.plain()
     model.compile("sgd", loss="mse")
     with pytest.raises(ValueError, match="pruning.masked"):

@@ -167,7 +167,7 @@ def test_objects_that_do_not_belong_are_named(nets):
     other = pruning.Random()(pruning.ChannelGraph(nets.residual()))
     decay = keras.optimizers.schedules.PolynomialDecay(0.1, 100)
     for arguments, error, word in (
-        ((model, pruning.L1), TypeError, r"the class L1 .* write an object, pruning.L1\(\)"),
+        ((model, pruning.L1), TypeError, r"the class L1 .* write an object, such as pruning.L1\(\)"),
         ((model, pruning.Taylor), TypeError, "the class Taylor"),
         ((model, "l1"), TypeError, r"'l1' stands where a criterion belongs, such as pruning.L1\(\)"),
         ((model, None), TypeError, "None stands where a criterion belongs"),
@@ -213,9 +213,12 @@ def test_a_graph_where_a_model_belongs_is_named(nets):
 
 def test_the_callback_wants_our_schedule_and_an_object():
     decay = keras.optimizers.schedules.PolynomialDecay(0.1, 100)
+    not_ours = r"stands where a schedule belongs.*the schedules of Keras are for learning rates\): write schedules.Poly"
     for criterion, schedule, word in (
-        (pruning.L1(), decay, "Keras's schedule of a learning rate: write schedules.PolynomialDecay"),
-        (pruning.L1(), 0.5, "0.5 stands where a schedule belongs"),
+        (pruning.L1(), decay, f"PolynomialDecay {not_ours}"),
+        (pruning.L1(), 0.5, f"0.5 {not_ours}"),
+        (pruning.L1(), lambda step: 0.5, not_ours),
+        (pruning.L1(), pruning.Random, f"the class Random {not_ours}"),
         (pruning.L1, decay, "the class L1 stands where a criterion belongs"),
         (decay, pruning.L1(), "stands where a criterion belongs: a schedule says when"),
     ):

@@ -1,5 +1,7 @@
 """The smaller model computes what the masked one computes, and trains on as it does."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -102,7 +104,7 @@ def test_the_state_of_other_optimizers_goes_on_too(nets, name):
     for one in (model, small):
         steps(one, x, y, 10)
     assert nets.difference(small(x), model(x)) < TOLERANCE
-    assert type(small.optimizer) is type(model.optimizer)
+    assert type(small.optimizer) is type(MORE_OPTIMIZERS[name]())  # nothing is masked any more
 
 
 def test_moments_and_masks_are_cut_like_the_weights(nets):
@@ -136,7 +138,7 @@ def test_a_plain_optimizer_keeps_its_moments(nets):
 
 def test_state_of_another_shape_starts_anew_and_says_so(nets):
     model, x, y = compiled(nets, nets.residual, optimizers.Adafactor(0.01))
-    with pytest.warns(UserWarning, match="Adafactor keeps state.*starts anew"):
+    with pytest.warns(UserWarning, match="Adafactor .*keeps state.*starts anew.*not train on step by step"):
         small = pruning.remove(model, some_plan(model))
     small.fit(x, y, verbose=0)
 
@@ -169,6 +171,10 @@ def test_it_saves_loads_trains_and_is_pruned_again(nets, tmp_path):
         steps(one, x, y, 2)
     assert nets.difference(loaded(x), small(x)) < 1e-6
     again = some_plan(loaded)
+    with pytest.raises(ValueError, match=r"optimizer is SGD.*pruning.masked\(model.optimizer\)"):
+        pruning.hold(loaded, again)
+    loaded.compile(pruning.masked(loaded.optimizer), loss="mse")
+    assert int(loaded.optimizer.iterations) == 6
     pruning.hold(loaded, again)
     smaller = pruning.remove(loaded, again)
     assert nets.difference(smaller(x), loaded(x)) < TOLERANCE
@@ -309,3 +315,105 @@ def test_what_a_config_cannot_say_is_an_error(nets):
     model = keras.Model(image, L.Conv2D(2, 1, name="end")(x))
     with pytest.raises(ValueError, match=r"'fixed' \(Fixed\).*expected \[\(2,\)\]"):
         pruning.remove(model, some_plan(model, 0.5))
+
+
+@keras.saving.register_keras_serializable("test_pruning")
+class Schedule(optimizers.schedules.LearningRateSchedule):
+    """Registered or not, it is an object of the user's."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, step):
+        return self.rate / (1.0 + keras.ops.cast(step, "float32"))
+
+    def get_config(self):
+        return {"rate": self.rate}
+
+
+class Unregistered(Schedule):
+    pass
+
+
+class Slow(optimizers.SGD):
+    """A class of one's own that says nothing of its setting in its config, and takes no others."""
+
+    def __init__(self, rate, slower=1.0):
+        super().__init__(rate, momentum=0.9)
+        self.slower = slower
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient, variable, learning_rate / self.slower)
+
+
+@pytest.mark.parametrize("schedule", [Schedule, Unregistered, lambda rate: lambda: rate / 3.0])
+def test_schedules_of_ones_own_are_kept(nets, schedule):
+    rate = schedule(0.02)
+    for wrap in (lambda inner: inner, lambda inner: optimizers.LossScaleOptimizer(inner, initial_scale=2.0)):
+        model, x, y = compiled(nets, nets.residual, pruning.masked(wrap(optimizers.SGD(rate, momentum=0.9))))
+        plan = some_plan(model)
+        pruning.hold(model, plan)
+        small = pruning.remove(model, plan)
+        inner = getattr(small.optimizer, "inner_optimizer", small.optimizer)
+        assert inner._learning_rate is rate and type(inner) is optimizers.SGD
+        for one in (small, model):
+            steps(one, x, y, 3)
+        assert nets.difference(small(x), model(x)) < TOLERANCE
+
+
+def test_a_class_of_ones_own_keeps_its_settings(nets):
+    model, x, y = compiled(nets, nets.residual, pruning.masked(Slow(0.02, slower=7.0)))
+    model.optimizer.clipnorm = 0.5  # set later
+    plan = some_plan(model)
+    pruning.hold(model, plan)
+    small = pruning.remove(model, plan)
+    assert type(small.optimizer) is Slow and small.optimizer.slower == 7.0 and small.optimizer.clipnorm == 0.5
+    assert small.optimizer.momentum == 0.9 and int(small.optimizer.iterations) == 3
+    for one in (small, model):
+        one.compile(one.optimizer, loss="mse")
+        steps(one, x, y, 3)
+    assert nets.difference(small(x), model(x)) < TOLERANCE
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_what_is_spared_from_weight_decay_stays_so(nets, built):
+    model = nets.shake(nets.residual())
+    optimizer = optimizers.AdamW(0.01, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[model.get_layer("head").kernel], var_names=["bias", "gamma"])
+    if built:
+        optimizer.build(model.trainable_variables)
+    model.compile(pruning.masked(optimizer), "mse")
+
+    def spared(one):
+        return {v.path for v in one.trainable_variables if not one.optimizer._use_weight_decay(v)}
+
+    wanted = {"stem/bias", "inside/bias", "back_norm/gamma", "head/kernel", "head/bias"}
+    assert spared(model) == wanted == spared(pruning.remove(model, some_plan(model)))
+
+
+def test_what_stays_masked_is_still_held(nets):
+    model, x, y = compiled(nets, nets.residual, pruning.masked(optimizers.Adam(0.01)))
+    graph = pruning.ChannelGraph(model)
+    part, everything = (pruning.plan(graph, pruning.L1()(graph), sparsity) for sparsity in (0.3, 0.6))
+    pruning.hold(model, everything)
+    small = pruning.remove(model, part)
+    left = sum(map(len, everything.removed.values())) - sum(map(len, part.removed.values()))
+    steps(small, x, y, 2)
+    assert sum(gone.sum() for gone in pruning.silent(pruning.ChannelGraph(small)).values()) == left > 0
+    masked = pruning.remove(pruning.mask(model, everything), part)  # without an optimizer
+    assert sum(gone.sum() for gone in pruning.silent(pruning.ChannelGraph(masked)).values()) == left
+
+
+def test_channels_that_live_again_are_named(nets):
+    model, x, y = compiled(nets, nets.residual, pruning.masked(optimizers.SGD(0.01)))
+    weights, plan = model.get_weights(), some_plan(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pruning.remove(model, plan)  # it never was masked: nothing to say
+        pruning.hold(model, plan)
+        pruning.remove(model, plan)
+    model.set_weights(weights)
+    count = sum(map(len, plan.removed.values()))
+    with pytest.warns(UserWarning, match=rf"{count} channels that were pruned live again.*inside \(\d\)"):
+        small = pruning.remove(model, plan)
+    assert nets.difference(small(x), model(x)) > 0.01

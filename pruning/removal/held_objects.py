@@ -1,0 +1,47 @@
+"""What a layer holds: other layers, functions, initializers, and the classes that a rebuild must know."""
+
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from pruning.graph.walk import is_functional
+
+
+def is_model(layer: Any) -> bool:
+    return is_functional(layer) or isinstance(layer, keras.Sequential)
+
+
+def functions_of(layer: Any) -> dict[str, Any]:
+    """Attribute -> function of a user's own."""
+    found = {key: value for key, value in vars(layer).items() if isinstance(value, types.FunctionType)}
+    return {key: value for key, value in found.items() if value.__module__.split(".")[0] != "keras"}
+
+
+def initializers_of(layer: Any) -> dict[str, Any]:
+    """Attribute -> initializer of a layer's weights."""
+    return {key: value for key, value in vars(layer).items() if isinstance(value, keras.initializers.Initializer)}
+
+
+def custom_objects(network: Any) -> dict[str, Any]:
+    """Layer classes and functions of a model by name, so that none has to be registered with Keras."""
+    found = {}
+    for layer in _every(network):
+        for item in (type(layer), *functions_of(layer).values()):
+            if item.__module__.split(".")[0] != "keras":
+                found[keras.saving.get_registered_name(item)] = item
+    return found
+
+
+def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """A layer, and all layers that it holds as attributes, each once."""
+    seen = set() if seen is None else seen
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    yield layer
+    inner = layer.layers if is_model(layer) else vars(layer).values()
+    for other in inner:
+        if isinstance(other, keras.Operation):
+            yield from _every(other, seen)

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.declaration import Breakdown, Declaration, Figure, Task
 from experiments.errors import UserError
-from experiments.settings.recipe import Settings
+from experiments.settings.recipe import FinetuneSettings, Settings
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+    from pruning import Distillation
 
 Measured = Mapping[str, Mapping[str, float]]  # task -> measure -> value
 
@@ -163,6 +165,18 @@ class Problem:
             f"{type(self).__name__}: there is no loss for each task: set `losses` to {{task: loss}} for a Functional "
             "model whose outputs are named as the tasks, or give the model a method task_losses(batch)"
         )
+
+    def distillation(self, model: keras.Model, teacher: keras.Model, settings: FinetuneSettings) -> Distillation:
+        """What a pruned network is to answer as the dense one does, for `retraining: distill`.
+
+        Args:
+            model: that learns; masked, of the teacher's shapes.
+            teacher: the dense one.
+            settings: the recipe's, with the weights, temperature and layers.
+        """
+        from experiments.problems.functional_distillation import distillation
+
+        return distillation(type(self).__name__, model, teacher, self._losses, self._loss_weights, settings)
 
     def calibration(self, count: int, seed: int) -> list:
         """Training batches of about `count` samples that criteria and recalibration look at, chosen by the seed."""

@@ -11,6 +11,15 @@ from pruning.plans.allocation import plan
 from pruning.plans.pruning_plan import Plan
 from pruning.removal.recalibration import recalibrate
 from pruning.removal.smaller_model import remove
+from pruning.retraining.channel_decay import GrowingRegularization, SelectiveWeightDecay
+from pruning.retraining.distillation import Distillation, DistillationLog, DistilledPair
+from pruning.retraining.distillation_losses import (
+    attention_transfer,
+    binary_soft_targets,
+    relative_difference,
+    soft_targets,
+)
+from pruning.retraining.rewinding import KeepWeights, rewind
 from pruning.scores.arbiters import Arbiter, MeanRank, Union, WeightedSum
 from pruning.scores.criteria import Criterion, Random, Scores
 from pruning.scores.loss_rise import LossRise
@@ -25,8 +34,13 @@ __all__ = [
     "ChannelGraph",
     "Cost",
     "Criterion",
+    "Distillation",
+    "DistillationLog",
+    "DistilledPair",
     "Fisher",
     "GateCriterion",
+    "GrowingRegularization",
+    "KeepWeights",
     "Latency",
     "LossRise",
     "MeanRank",
@@ -34,11 +48,14 @@ __all__ = [
     "PruningCallback",
     "Random",
     "Scores",
+    "SelectiveWeightDecay",
     "TaskCriterion",
     "Taylor",
     "Union",
     "WeightedSum",
     "apply_masks",
+    "attention_transfer",
+    "binary_soft_targets",
     "cost",
     "hold",
     "latency",
@@ -48,6 +65,9 @@ __all__ = [
     "plan",
     "recalibrate",
     "register",
+    "relative_difference",
     "remove",
+    "rewind",
     "silent",
+    "soft_targets",
 ]

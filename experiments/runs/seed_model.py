@@ -160,6 +160,12 @@ class SeedModel:
         assert run.ratio is not None, "a run that prunes has a ratio"
         return pruning.plan(self.graph(run.part), self.score(run, keep=True), run.ratio, **self._how(run))
 
+    def plan_now(self, run: RunSettings, ratio: float | None = None) -> pruning.Plan:
+        """A plan from the weights as they are now, which keeps what is silent already; of the run's ratio if None."""
+        graph, asked = self.graph(run.part), run.ratio if ratio is None else ratio
+        assert asked is not None, "a run that prunes has a ratio"
+        return pruning.plan(graph, self.score(run), asked, already=pruning.silent(graph), **self._how(run))
+
     def gradual(self, run: RunSettings, schedule: Any) -> pruning.PruningCallback:
         """Prunes little by little while the model trains."""
 

@@ -13,12 +13,16 @@ import pruning
 from experiments.runs.grid import Run, RunSettings
 from experiments.runs.kernel_histograms import histograms
 from experiments.runs.measuring import Costs
+from experiments.runs.retraining.decayed import cut_after_decay
+from experiments.runs.retraining.distilled import learning_from_dense
+from experiments.runs.retraining.rewound import cut_and_rewind, go_back, keeping
 from experiments.runs.run_folder import RunFolder, plain, write_text, written_whole
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training import choices
 from experiments.runs.training.loop import steps_done
 from experiments.runs.training.optimizers import finetuning_rates, training_rates
 from experiments.runs.training.state import State, draw_new_weights, read_weights, restore_from, save_model
+from experiments.settings.retraining_settings import DECAYING
 
 AXES = ("criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
 
@@ -52,7 +56,8 @@ class Stages:
                 floor = self.seed_model.measuring.floor()
             self._write("floor", floor)
         if not self.folder.model.exists():
-            train_dense(self.seed_model, self.folder, self.settings)
+            kept = keeping(self.seed_model.recipe, self.folder)
+            train_dense(self.seed_model, self.folder, self.settings, kept)
         with self.seed_model.watch("build"):
             self.seed_model.take_dense(self.folder.model)
         if not self.folder.finished("dense"):
@@ -89,6 +94,8 @@ class Stages:
                     self._write("recalibrated", self._tuning(last), self._measured(seed_model.model))
             if run.retraining == "none":
                 return
+            if run.retraining == "weight_rewind" and steps_done(seed_model.model) == last:
+                go_back(seed_model, folder, run, plan, self._dense_folder)
             self._finetune("finetuned")
             row = self._measured(seed_model.model)
             with seed_model.watch("prune"):
@@ -152,6 +159,10 @@ class Stages:
         """From dense weights, or the checkpoint, to the last cut or beyond; returns the plan and the cut's step."""
         seed_model, run = self.seed_model, self.settings
         self.seed_model.work.say(f"{self.text}: pruning")
+        if run.retraining in DECAYING:
+            return cut_after_decay(seed_model, self.folder, run, self.text, self._resume)
+        if run.retraining == "weight_rewind":
+            return cut_and_rewind(seed_model, self.folder, run, self.text, self._resume, self._dense_folder)
         if run.schedule == "one_shot":
             with seed_model.watch("prune"):
                 plan = self._plan()
@@ -165,10 +176,12 @@ class Stages:
         self._resume()
         if steps_done(seed_model.model) < last or not path.exists():
             callback = seed_model.gradual(run, schedule)
-            seed_model.train(
-                self.folder, "pruned", last, self._rate(), seed_model.data_seed(run), f"{self.text}, gradual pruning",
-                callbacks=[callback], sparsity=lambda step: schedule(step)[1], steps=run.finetune.steps,
-            )  # fmt: skip
+            with learning_from_dense(seed_model, run, self._dense_folder) as more:
+                seed_model.train(
+                    self.folder, "pruned", last, self._rate(), seed_model.data_seed(run),
+                    f"{self.text}, gradual pruning", callbacks=[callback, *more],
+                    sparsity=lambda step: schedule(step)[1], steps=run.finetune.steps,
+                )  # fmt: skip
             assert callback.plan is not None, "a schedule ends with a cut"
             with written_whole(path) as part:
                 callback.plan.save(part)
@@ -178,10 +191,17 @@ class Stages:
     def _finetune(self, stage: str) -> None:
         seed_model, run = self.seed_model, self.settings
         ratio = run.ratio or 0.0
-        seed_model.train(
-            self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
-            f"{self.text}, fine-tuning", sparsity=lambda step: ratio,
-        )  # fmt: skip
+        with learning_from_dense(seed_model, run, self._dense_folder) as more:
+            seed_model.train(
+                self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
+                f"{self.text}, fine-tuning", callbacks=more, sparsity=lambda step: ratio,
+            )  # fmt: skip
+
+    @property
+    def _dense_folder(self) -> RunFolder:
+        """Of the dense run that this one starts from."""
+        assert self.run.dense is not None, "a dense run starts from none"
+        return RunFolder(self.folder.path.parent / self.run.dense)
 
     def _rate(self) -> Callable[[int], float]:
         run = self.settings

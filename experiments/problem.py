@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.declaration import Breakdown, Declaration, Figure, Task
 from experiments.errors import UserError
+from experiments.sample_answers import Answers
 from experiments.settings.recipe import FinetuneSettings, Settings
 
 if TYPE_CHECKING:
@@ -85,6 +86,25 @@ class Problem:
     def evaluate(self, model: keras.Model, split: str) -> Measured:
         """Every measure of every task on a split: {task: {measure: value}}, NaN where there is nothing to measure."""
         raise NotImplementedError
+
+    def evaluate_with_answers(self, model: keras.Model, split: str) -> tuple[Measured, Answers | None]:
+        """`evaluate`, and what the model answered on each sample: for intervals over samples, the worst class, churn.
+
+        Returns:
+            the measures; the answers, or None where a problem keeps none.
+        """
+        return self.evaluate(model, split), None
+
+    def churn(self, dense: Answers, now: Answers) -> Measured:
+        """How many answers are others than the dense model's, whether or not a measure moves.
+
+        Args:
+            dense, now: of `evaluate_with_answers`, on the same split.
+
+        Returns:
+            {task: {what: share}}, such as {"digit": {"changed": 0.1, "lost": 0.07, "gained": 0.03}}.
+        """
+        return {}
 
     def floors(self, split: str) -> Measured:
         """The same, of trivial predictors; a measure without one may be missing."""

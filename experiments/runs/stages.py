@@ -22,6 +22,7 @@ from experiments.runs.training import choices
 from experiments.runs.training.loop import steps_done
 from experiments.runs.training.optimizers import finetuning_rates, training_rates
 from experiments.runs.training.state import State, draw_new_weights, read_weights, restore_from, save_model
+from experiments.sample_answers import Answers
 from experiments.settings.retraining_settings import DECAYING
 
 AXES = ("criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
@@ -40,9 +41,11 @@ class Stages:
         self.seed_model, self.folder, self.run, self.settings = seed_model, folder, run, run.settings
         self.text = run.name.rsplit("-", 1)[0]
         self._shown: keras.Model | None = None  # what was measured last
+        self._answers: Answers | None = None  # what it answered
 
     def do(self) -> None:
         """All that is not finished."""
+        self.seed_model.selection.clear()
         kinds = {"dense": self.dense, "dense_control": self.control, "pruned": self.pruned}
         (self.scratch if self.settings.retraining == "scratch" else kinds[self.settings.kind])()
         gc.collect()  # a smaller model and its graphs refer to one another
@@ -228,7 +231,8 @@ class Stages:
         seed_model.work.say(f"{self.text}: evaluating")
         with seed_model.watch("evaluate"):
             costs = seed_model.costs.columns(seed_model.graph(run.part), run.budget)
-            return {**costs, **seed_model.measuring.quality(model)}
+            quality, self._answers = seed_model.measuring.quality_and_answers(model)
+            return {**costs, **quality}
 
     def _measured_small(self, small: keras.Model, achieved: dict[str, float]) -> dict[str, Any]:
         """Costs, measures and latency of a smaller model, the dense weights being in the seed's own."""
@@ -239,7 +243,8 @@ class Stages:
             graph = pruning.ChannelGraph(small)
             row = Costs(seed_model.problem, small).columns(graph) | achieved
             row["achieved_macs"] = 1 - row["macs"] / seed_model.costs.macs
-            row |= seed_model.measuring.quality(small)
+            quality, self._answers = seed_model.measuring.quality_and_answers(small)
+            row |= quality
             seed_model.work.say(f"{self.text}: timing")
             row |= seed_model.measuring.latency(small, seed_model.model)
         self._histograms(graph)
@@ -261,6 +266,11 @@ class Stages:
         elif run.kind == "dense_control":
             row |= {"retraining": run.retraining}
         row |= {"seed": run.seed, "repeat": run.repeat}
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            row |= self.seed_model.measuring.keep(answers, self.folder, stage, self.run.dense)
+        if run.kind == "pruned":
+            row |= self.seed_model.selection.of_row(self.folder, self.run.stages[0], stage)
         for more in columns:
             row |= more
         if self._shown is not None:

@@ -84,7 +84,7 @@ class Distillation:
             ) -> Any:
                 more = {"training": training} if takes_training else {}
                 loss = plain(x, y, y_pred, sample_weight, **more)
-                return loss + self._terms(model, x, y_pred, noted) if training else loss
+                return loss + self.terms(model, x, y_pred, noted) if training else loss
 
             model.compute_loss = compute_loss
             model.train_function = self._functions.get(id(model))
@@ -95,7 +95,14 @@ class Distillation:
                 del model.compute_loss
                 model.train_function = plain_function
 
-    def _terms(self, model: Any, x: Any, y_pred: Any, noted: dict[str, deque] | None) -> Any:
+    def terms(self, model: Any, x: Any, y_pred: Any, noted: Mapping[str, deque] | None = None) -> Any:
+        """The weighted sum of all terms, a scalar; `means` take in each.
+
+        Args:
+            model: the student.
+            x: inputs; y_pred: what it answered to them.
+            noted: its feature maps, name -> those of each call.
+        """
         if self._answers is not None:
             student = self._answers(model, x, y_pred)
             teacher = self._answers(self.teacher, x, y_pred)

@@ -13,7 +13,9 @@ from schedules.curves import (
 )
 from schedules.interop import from_tfmot, to_tfmot
 from schedules.levels import ConstantSparsity, OneShot
+from schedules.repeated import Repeated
 from schedules.schedule import Schedule, from_config
+from schedules.tfmot_tables import as_tfmot
 
 __all__ = [
     "ConstantSparsity",
@@ -24,7 +26,9 @@ __all__ = [
     "OneCycleSparsity",
     "OneShot",
     "PolynomialDecay",
+    "Repeated",
     "Schedule",
+    "as_tfmot",
     "from_config",
     "from_tfmot",
     "to_tfmot",

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.declaration import Breakdown, Declaration, Figure, Task
 from experiments.errors import UserError
-from experiments.settings.recipe import Settings
+from experiments.sample_answers import Answers
+from experiments.settings.recipe import FinetuneSettings, Settings
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+    from pruning import Distillation
 
 Measured = Mapping[str, Mapping[str, float]]  # task -> measure -> value
 
@@ -84,6 +87,25 @@ class Problem:
     def evaluate(self, model: keras.Model, split: str) -> Measured:
         """Every measure of every task on a split: {task: {measure: value}}, NaN where there is nothing to measure."""
         raise NotImplementedError
+
+    def evaluate_with_answers(self, model: keras.Model, split: str) -> tuple[Measured, Answers | None]:
+        """`evaluate`, and what the model answered on each sample: for intervals over samples, the worst class, churn.
+
+        Returns:
+            the measures; the answers, or None where a problem keeps none.
+        """
+        return self.evaluate(model, split), None
+
+    def churn(self, dense: Answers, now: Answers) -> Measured:
+        """How many answers are others than the dense model's, whether or not a measure moves.
+
+        Args:
+            dense, now: of `evaluate_with_answers`, on the same split.
+
+        Returns:
+            {task: {what: share}}, such as {"digit": {"changed": 0.1, "lost": 0.07, "gained": 0.03}}.
+        """
+        return {}
 
     def floors(self, split: str) -> Measured:
         """The same, of trivial predictors; a measure without one may be missing."""
@@ -177,6 +199,18 @@ class Problem:
             f"{type(self).__name__}: there is no loss for each task: set `losses` to {{task: loss}} for a Functional "
             "model whose outputs are named as the tasks, or give the model a method task_losses(batch)"
         )
+
+    def distillation(self, model: keras.Model, teacher: keras.Model, settings: FinetuneSettings) -> Distillation:
+        """What a pruned network is to answer as the dense one does, for `retraining: distill`.
+
+        Args:
+            model: that learns; masked, of the teacher's shapes.
+            teacher: the dense one.
+            settings: the recipe's, with the weights, temperature and layers.
+        """
+        from experiments.problems.functional_distillation import distillation
+
+        return distillation(type(self).__name__, model, teacher, self._losses, self._loss_weights, settings)
 
     def calibration(self, count: int, seed: int) -> list:
         """Training batches of about `count` samples that criteria and recalibration look at, chosen by the seed."""

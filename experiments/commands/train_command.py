@@ -70,10 +70,10 @@ def train(problem, run, folder, work, every: int) -> None:
         UserError: another process is at it, or the model cannot be made.
     """
     from experiments.runs import provenance
+    from experiments.runs.dense_training import train_dense
     from experiments.runs.monitoring.stopwatch import Stopwatch
     from experiments.runs.runner import begin
     from experiments.runs.seed_model import SeedModel
-    from experiments.runs.stages import train_dense
     from experiments.runs.training.validation import held_out_measures
 
     with folder.lock() as mine:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.settings.recipe import COMPRESSIONS
+from experiments.table.columns import SECONDS
 from experiments.table.margins import margins_question, within_margins
 from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
@@ -22,8 +23,9 @@ SHOWN = (
     "latency_ratio",
 )  # fmt: skip
 SECTIONS = {
-    "summary": "Summary", "verdicts": "What may be said", "plots": "Plots", "table": "All runs",
-    "failures": "Failed runs", "recipe": "Settings", "machines": "Where it ran", "columns": "Columns",
+    "summary": "Summary", "drops": "What each task lost", "verdicts": "What may be said", "plots": "Plots",
+    "table": "All runs", "failures": "Failed runs", "recipe": "Settings", "machines": "Where it ran",
+    "columns": "Columns",
 }  # fmt: skip
 _ANCHORS = {"table": "runs", "recipe": "settings"}
 _MACS = "effective_macs"
@@ -34,6 +36,7 @@ _UNITS = ((1e8, "GMACs", 1e-9), (1e5, "MMACs", 1e-6), (0, "kMACs", 1e-3))  # fro
 def contents(page: dict[str, Any]) -> list[tuple[str, str]]:
     """Anchor and title of every section that a page has."""
     there = page | {
+        "drops": page["drops"]["rows"],
         "verdicts": page["verdicts"]["pairs"] or page["margins"]["lines"],
         "plots": page["plots"] or page["skipped"],
     }
@@ -49,7 +52,7 @@ def lead(sweep: Sweep) -> str:
     words.append(f"{', '.join(curves) or 'no finished curve'} at {ratios}")
     failed = len(failures(sweep))
     text = "; ".join(words) + (f"; {counted(failed, 'run')} failed" if failed else "") + "."
-    seconds = sum(table[name].sum() for name in table if name.endswith("_seconds"))
+    seconds = sum(table[name].sum() for name in SECONDS if name in table)
     return text + (f" {seconds / 3600:.1f} hours of computing." if seconds >= 360 else "")
 
 

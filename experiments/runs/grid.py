@@ -15,11 +15,11 @@ from experiments.settings.recipe import (
     FinetuneSettings,
     PruningSettings,
     Recipe,
-    RetrainingName,
     ScheduleName,
     Settings,
     TrainingSettings,
 )
+from experiments.settings.retraining_settings import OWN_CUTS, RetrainingName, control_of, mattering
 
 Kind = Literal["dense", "dense_control", "pruned"]
 BY_TASK = ("taylor", "fisher", "loss_rise")  # criteria that score each task, for an arbiter to join
@@ -143,9 +143,9 @@ def grid(recipe: Recipe) -> list[Run]:
     for seed in recipe.seeds:
         dense = dataclasses.replace(dense_run(recipe, seed), quantize=recipe.quantize)
         controls = {
-            how: Run(_trained_on(dense.settings, recipe.finetune, how), dense.name, quantize=recipe.quantize)
-            for how in ("finetune", "rewind")
-            if how in recipe.grid.retraining
+            way: Run(_trained_on(dense.settings, recipe.finetune, way), dense.name, quantize=recipe.quantize)
+            for way in recipe.grid.retraining
+            if control_of(way)
         }
         repeats = range(recipe.repeats if seed == recipe.seeds[0] else 1)
         axes = recipe.grid.model_dump()
@@ -164,14 +164,18 @@ def grid(recipe: Recipe) -> list[Run]:
     return list(found.values())
 
 
-def _trained_on(dense: RunSettings, finetune: FinetuneSettings, retraining: str) -> RunSettings:
-    changes = {"kind": "dense_control", "retraining": retraining, "finetune": _tuning(finetune, retraining)}
-    return dense.model_copy(update=changes)
+def _trained_on(dense: RunSettings, finetune: FinetuneSettings, way: str) -> RunSettings:
+    """The dense control of a way of retraining: as many updates, at the same rates, and nothing else of the way."""
+    control = control_of(way)
+    rounds = finetune.rewind_rounds if way == "weight_rewind" else 1
+    settings = _tuning(finetune, control).model_copy(update={"rewind_rounds": rounds})
+    named = control if rounds == 1 else way  # whose rates come again in every round
+    return dense.model_copy(update={"kind": "dense_control", "retraining": named, "finetune": settings})
 
 
-def _tuning(finetune: FinetuneSettings, retraining: str) -> FinetuneSettings:
-    """What matters of the fine-tuning: a rewound one takes its learning rates from the training."""
-    return FinetuneSettings(steps=finetune.steps) if retraining == "rewind" else finetune
+def _tuning(finetune: FinetuneSettings, way: str | None) -> FinetuneSettings:
+    """What matters of the fine-tuning for a way of retraining; the rest has its default."""
+    return FinetuneSettings(**mattering(finetune.model_dump(), way))
 
 
 def _pruned(dense: RunSettings, recipe: Recipe, point: dict[str, Any]) -> RunSettings:
@@ -184,8 +188,9 @@ def _pruned(dense: RunSettings, recipe: Recipe, point: dict[str, Any]) -> RunSet
         blank.append("criterion_pictures")
     if point["criterion"] != "loss_rise":
         blank.append("chunk")
-    if point["retraining"] == "scratch":
+    if point["retraining"] in ("scratch", *OWN_CUTS):
         point["schedule"] = "one_shot"
+    if point["retraining"] == "scratch":
         blank.append("recalibration_pictures")
     if point["retraining"] == "scratch" or not pruning["recalibration_pictures"]:
         blank.append("recalibration")

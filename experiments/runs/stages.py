@@ -5,22 +5,28 @@ from __future__ import annotations
 import gc
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 import pruning
 from experiments.runs.compression.compressed_stages import CompressedStages, file_columns
-from experiments.runs.grid import Run, RunSettings
+from experiments.runs.dense_training import train_dense
+from experiments.runs.grid import Run
 from experiments.runs.kernel_histograms import histograms
 from experiments.runs.measuring import Costs
+from experiments.runs.retraining.decayed import cut_after_decay
+from experiments.runs.retraining.distilled import learning_from_dense
+from experiments.runs.retraining.rewound import cut_and_rewind, go_back, keeping
 from experiments.runs.run_folder import RunFolder, plain, write_text, written_whole
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training import choices
 from experiments.runs.training.loop import steps_done
 from experiments.runs.training.optimizers import finetuning_rates, training_rates
 from experiments.runs.training.state import State, draw_new_weights, read_weights, restore_from, save_model
+from experiments.sample_answers import Answers
+from experiments.settings.retraining_settings import DECAYING
 
 AXES = ("criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
 
@@ -38,9 +44,11 @@ class Stages:
         self.seed_model, self.folder, self.run, self.settings = seed_model, folder, run, run.settings
         self.text = run.name.rsplit("-", 1)[0]
         self._shown: keras.Model | None = None  # what was measured last
+        self._answers: Answers | None = None  # what it answered
 
     def do(self) -> None:
         """All that is not finished."""
+        self.seed_model.selection.clear()
         kinds = {"dense": self.dense, "dense_control": self.control, "pruned": self.pruned}
         # What is measured in fewer bits is the model in the file: a finished run need not be taken up for it.
         if not (self.run.compressed and self.folder.finished(*self.run.uncompressed) and self.folder.model.exists()):
@@ -57,7 +65,8 @@ class Stages:
                 floor = self.seed_model.measuring.floor()
             self._write("floor", floor)
         if not self.folder.model.exists():
-            train_dense(self.seed_model, self.folder, self.settings)
+            kept = keeping(self.seed_model.recipe, self.folder)
+            train_dense(self.seed_model, self.folder, self.settings, kept)
         with self.seed_model.watch("build"):
             self.seed_model.take_dense(self.folder.model)
         if not self.folder.finished("dense"):
@@ -94,6 +103,8 @@ class Stages:
                     self._write("recalibrated", self._tuning(last), self._measured(seed_model.model))
             if run.retraining == "none":
                 return
+            if run.retraining == "weight_rewind" and steps_done(seed_model.model) == last:
+                go_back(seed_model, folder, run, plan, self._dense_folder)
             self._finetune("finetuned")
             row = self._measured(seed_model.model)
             with seed_model.watch("prune"):
@@ -157,6 +168,10 @@ class Stages:
         """From dense weights, or the checkpoint, to the last cut or beyond; returns the plan and the cut's step."""
         seed_model, run = self.seed_model, self.settings
         self.seed_model.work.say(f"{self.text}: pruning")
+        if run.retraining in DECAYING:
+            return cut_after_decay(seed_model, self.folder, run, self.text, self._resume)
+        if run.retraining == "weight_rewind":
+            return cut_and_rewind(seed_model, self.folder, run, self.text, self._resume, self._dense_folder)
         if run.schedule == "one_shot":
             with seed_model.watch("prune"):
                 plan = self._plan()
@@ -170,12 +185,12 @@ class Stages:
         self._resume()
         if steps_done(seed_model.model) < last or not path.exists():
             callback = seed_model.gradual(run, schedule)
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), learning_from_dense(seed_model, run, self._dense_folder) as more:
                 # One training may be several calls of `fit`, each of which ends.
                 warnings.filterwarnings("ignore", "training ended at step")
                 seed_model.train(
                     self.folder, "pruned", last, self._rate(), seed_model.data_seed(run),
-                    f"{self.text}, gradual pruning", callbacks=[callback],
+                    f"{self.text}, gradual pruning", callbacks=[callback, *more],
                     sparsity=lambda step: schedule(step)[1], steps=run.finetune.steps,
                 )  # fmt: skip
             assert callback.plan is not None, "a schedule ends with a cut"
@@ -187,10 +202,17 @@ class Stages:
     def _finetune(self, stage: str) -> None:
         seed_model, run = self.seed_model, self.settings
         ratio = run.ratio or 0.0
-        seed_model.train(
-            self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
-            f"{self.text}, fine-tuning", sparsity=lambda step: ratio,
-        )  # fmt: skip
+        with learning_from_dense(seed_model, run, self._dense_folder) as more:
+            seed_model.train(
+                self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
+                f"{self.text}, fine-tuning", callbacks=more, sparsity=lambda step: ratio,
+            )  # fmt: skip
+
+    @property
+    def _dense_folder(self) -> RunFolder:
+        """Of the dense run that this one starts from."""
+        assert self.run.dense is not None, "a dense run starts from none"
+        return RunFolder(self.folder.path.parent / self.run.dense)
 
     def _rate(self) -> Callable[[int], float]:
         run = self.settings
@@ -217,7 +239,8 @@ class Stages:
         seed_model.work.say(f"{self.text}: evaluating")
         with seed_model.watch("evaluate"):
             costs = seed_model.costs.columns(seed_model.graph(run.part), run.budget)
-            return {**costs, **seed_model.measuring.quality(model)}
+            quality, self._answers = seed_model.measuring.quality_and_answers(model)
+            return {**costs, **quality}
 
     def _measured_small(self, small: keras.Model, achieved: dict[str, float]) -> dict[str, Any]:
         """Costs, measures and latency of a smaller model, the dense weights being in the seed's own."""
@@ -228,7 +251,8 @@ class Stages:
             graph = pruning.ChannelGraph(small)
             row = Costs(seed_model.problem, small).columns(graph) | achieved
             row["achieved_macs"] = 1 - row["macs"] / seed_model.costs.macs
-            row |= seed_model.measuring.quality(small)
+            quality, self._answers = seed_model.measuring.quality_and_answers(small)
+            row |= quality
             seed_model.work.say(f"{self.text}: timing")
             row |= seed_model.measuring.latency(small, seed_model.model)
         self._histograms(graph)
@@ -250,27 +274,14 @@ class Stages:
         elif run.kind == "dense_control":
             row |= {"retraining": run.retraining}
         row |= {"seed": run.seed, "repeat": run.repeat}
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            row |= self.seed_model.measuring.keep(answers, self.folder, stage, self.run.dense)
+        if run.kind == "pruned":
+            row |= self.seed_model.selection.of_row(self.folder, self.run.stages[0], stage)
         for more in columns:
             row |= more
         if self._shown is not None:
             number = self.run.stages.index(stage)
             self.seed_model.log.stage(number, row, self._shown, self.seed_model.problem)
         self.folder.write(stage, {**row, **self.seed_model.watch.lap()})
-
-
-def train_dense(
-    seed_model: SeedModel, folder: RunFolder, run: RunSettings, callbacks: Sequence[keras.callbacks.Callback] = ()
-) -> None:
-    """Train a seed's dense model, from the checkpoint if there is one, and save it."""
-    seed_model.restore_new()
-    if folder.checkpoint.exists():
-        restore_from(folder.checkpoint, seed_model.model)
-        seed_model.work.skip("step", steps_done(seed_model.model))
-        seed_model.work.note(f"{folder.name}: going on after update {steps_done(seed_model.model)}")
-    rate = training_rates(run.training)
-    seed_model.train(
-        folder, "dense", run.training.steps, rate, seed_model.data_seed(run), f"dense, seed {run.seed}",
-        callbacks=callbacks,
-    )  # fmt: skip
-    save_model(seed_model.problem, seed_model.model, folder.model)
-    folder.checkpoint.unlink(missing_ok=True)

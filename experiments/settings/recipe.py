@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 from annotated_types import Ge, Gt, Lt
 
+from experiments.settings.retraining_settings import RetrainingName, RetrainingSettings, check_ways
+
 Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
@@ -20,7 +22,6 @@ CriterionName = Literal[
 ]
 ArbiterName = Literal["weighted_sum", "union", "mean_rank", "sum", "mean"]
 ScheduleName = Literal["one_shot", "polynomial_decay", "iterative", "exponential", "cosine", "one_cycle"]
-RetrainingName = Literal["finetune", "rewind", "scratch", "none"]
 CompressionName = Literal["int8", "float16", "cluster16", "cluster32", "cluster64", "tfmot_cluster16", "tfmot_qat"]
 COMPRESSIONS: tuple[str, ...] = typing.get_args(CompressionName)
 
@@ -92,8 +93,15 @@ class GridSettings(Settings):
     part: tuple[str, ...] = ("all",)
     """all, or the one part of the network that is pruned, or a regular expression of layer names."""
     retraining: tuple[RetrainingName, ...] = ("finetune",)
-    """finetune; rewind: with the end of the training's own learning rates; scratch: the smaller network from new
-    weights, trained as the dense one was; none."""
+    """finetune; rewind (or lr_rewind): with the end of the training's own learning rates; weight_rewind: from the
+    weights of the step where these begin; swd, greg: what will go decays before it is cut; distill: fine-tuning that
+    learns from the dense network too; scratch: the smaller network from new weights, trained as the dense one was;
+    none."""
+
+    @pydantic.field_validator("retraining")
+    @classmethod
+    def _one_name(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys("rewind" if name == "lr_rewind" else name for name in value))
 
 
 class PruningSettings(Settings):
@@ -125,8 +133,8 @@ class PruningSettings(Settings):
     """relative: of frozen batch norms only what pruning changed is mended; plain: they are estimated anew as well."""
 
 
-class FinetuneSettings(Settings):
-    """Training after pruning, with the masks held; the dense control gets the same."""
+class FinetuneSettings(Settings, RetrainingSettings):
+    """Training after pruning, with the masks held; the dense control gets the same steps at the same rates."""
 
     steps: Count = 120
     """optimizer updates, those of a gradual schedule included."""
@@ -182,11 +190,8 @@ class Recipe(Settings):
     def _fits_together(self) -> Recipe:
         if self.pruning.include and self.grid.part != ("all",):
             raise ValueError("grid.part and pruning.include both say what may be pruned; give one of them")
-        if "rewind" in self.grid.retraining and self.finetune.steps > self.training.steps:
-            raise ValueError(
-                f"retraining: rewind takes the last {self.finetune.steps} learning rates of the training "
-                f"(finetune.steps), which has {self.training.steps} (training.steps)"
-            )
+        trained = self.training
+        check_ways(self.grid.retraining, self.finetune, self.finetune.steps, trained.steps, trained.weight_decay)
         return self
 
     @property

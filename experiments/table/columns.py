@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from experiments.declaration import Declaration
+from experiments.table.summary_measures import summary_columns
 
 STAGES = {
     "floor": "trivial predictors: no model at all",
@@ -60,6 +61,8 @@ COSTS = {
     ".safetensors of pruning.save_compact, which holds network and weights (int8 codes and a float32 scale a channel, "
     "halves, or places in a table of float32, the rest float32); in tfmot rows the .tflite",
     "file_gzip_bytes": "the same file gzipped",
+    "select_seconds": "time of scoring and choosing channels; scores that serve several runs count in each",
+    "select_pictures": "training pictures that the scores looked at, each time that they did; 0: weights alone",
     "latency_ms": "median time of the network for one example",
     "latency_dense_ms": "the same of the dense network, the two taking turns in one run",
     "latency_ratio": "median of the dense network's time / this one's, round by round",
@@ -72,7 +75,9 @@ SECONDS = {
     "evaluate_seconds": "time of measuring tasks, costs and latency",
     "overhead_seconds": "time of all else: callbacks, progress, history, checkpoints, restoring, saving, writing",
 }
-VARYING = (*SECONDS, "latency_ms", "latency_dense_ms", "latency_ratio", "latency_spread", "latency_threads")
+VARYING = (
+    *SECONDS, "select_seconds", "latency_ms", "latency_dense_ms", "latency_ratio", "latency_spread", "latency_threads",
+)  # fmt: skip
 """Columns that differ from one run of the same sweep to the next."""
 
 
@@ -85,7 +90,7 @@ def columns(problem: Declaration) -> dict[str, str]:
     measures = {name: measure.description or measure.axis for name, measure in problem.measures.items()}
     known = {**SETTINGS, **COSTS, **problem.columns, **measures}
     deltas = {f"delta_{name}": f"{name} minus that of the run in `reference`" for name in known if name in measures}
-    return {**known, **deltas, **SECONDS}
+    return {**known, **deltas, **summary_columns(problem), **SECONDS}
 
 
 def describe(names: Iterable[str], problem: Declaration) -> str:

@@ -186,7 +186,9 @@ def read(folder: Path | str) -> Sweep:
     folder = Path(folder)
     path = folder / "runs.csv"
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        classes = [name for name in pd.read_csv(path, nrows=0) if name.endswith("_worst_class")]
+        # Names of classes are text, also where they look like numbers.
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(classes, str))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a table ({error}); a sweep writes it") from None
     missing = [name for name in NEEDED if name not in table]

@@ -41,6 +41,11 @@ class Forward:
         self.rpn_logits = [tf.reshape(level, (batch, -1)) for level in logits]
         self.rpn_deltas = [tf.reshape(level, (batch, -1, 4)) for level in deltas]
 
+    @property
+    def maps(self) -> list:
+        """What the box head reads beside its regions: the pyramid's levels, finest first."""
+        return list(self._maps[0])
+
     def candidates(self, for_training: bool = False):
         """What the suppression chooses proposals from: see `propose.candidates`."""
         return candidates(*self._rpn_answers(), **self._choice(for_training))

@@ -13,7 +13,13 @@ from experiments.commands import guarded
 from experiments.commands.evaluate_command import Evaluate, measure, table
 from experiments.errors import UserError
 from experiments.lookup import open_problem
-from experiments.problems.maskrcnn.maskrcnn_detect import Detect, detect, free_name, picture_files, records
+from experiments.problems.maskrcnn.detector_commands.maskrcnn_detect import (
+    Detect,
+    detect,
+    free_name,
+    picture_files,
+    records,
+)
 from experiments.problems.maskrcnn.maskrcnn_problem import load
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.runner import check_data

@@ -142,7 +142,7 @@ def _page(
     suggestion: Suggestion,
     looks: list[str],
 ) -> str:
-    from experiments.problems.maskrcnn.survey_figures import annotated_figure, objects_figure
+    from experiments.problems.maskrcnn.detector_commands.survey_figures import annotated_figure, objects_figure
     from experiments.report.illustrated import Section, embedded, illustrated
 
     train = next(iter(found.values()))

@@ -85,7 +85,7 @@ def export_models(settings: Export, recipe: str | None, say: Callable[[str], Non
     Raises:
         UserError: a model, a choice, a package or the pictures cannot be used, or a place cannot be written.
     """
-    from experiments.problems.maskrcnn.export_table import ExportTable
+    from experiments.problems.maskrcnn.detector_commands.export_table import ExportTable
     from experiments.problems.maskrcnn.maskrcnn_start import load
 
     models = {name: find_model(place) for name, place in _named(settings.file).items()}
@@ -165,7 +165,7 @@ class _Pictures:
         return batches
 
     def _read(self, why: str) -> list[np.ndarray]:
-        from experiments.problems.maskrcnn.maskrcnn_detect import picture_files
+        from experiments.problems.maskrcnn.detector_commands.maskrcnn_detect import picture_files
         from maskrcnn.data import DataError, read_picture
 
         if not self._files:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 import pruning
+from experiments.runs.compared_models import ComparedModels
 from experiments.runs.grid import Run, RunSettings
 from experiments.runs.kernel_histograms import histograms
 from experiments.runs.measuring import Costs
@@ -30,12 +31,18 @@ class Stages:
         seed_model: of the run's seed; holds the dense model, if the run is not the one that trains it.
         folder: of the run, locked by this process.
         run: what to do.
+        models: that the grid compares.
+
+    Raises:
+        LeftOut: the network has no more MACs than are to be left.
     """
 
-    def __init__(self, seed_model: SeedModel, folder: RunFolder, run: Run) -> None:
-        self.seed_model, self.folder, self.run, self.settings = seed_model, folder, run, run.settings
+    def __init__(self, seed_model: SeedModel, folder: RunFolder, run: Run, models: ComparedModels) -> None:
+        self.seed_model, self.folder, self.run, self.models = seed_model, folder, run, models
+        self.settings = run.settings.model_copy(update={"ratio": models.ratio(run.settings, seed_model.costs.macs)})
         self.text = run.name.rsplit("-", 1)[0]
         self._shown: keras.Model | None = None  # what was measured last
+        self._step_seconds: float | None = None  # of the training that was done last
 
     def do(self) -> None:
         """All that is not finished."""
@@ -52,11 +59,12 @@ class Stages:
                 floor = self.seed_model.measuring.floor()
             self._write("floor", floor)
         if not self.folder.model.exists():
-            train_dense(self.seed_model, self.folder, self.settings)
+            self._step_seconds = train_dense(self.seed_model, self.folder, self.settings)
         with self.seed_model.watch("build"):
             self.seed_model.take_dense(self.folder.model)
         if not self.folder.finished("dense"):
-            self._write("dense", self._training(), self._measured(self.seed_model.model), self._file())
+            row = self._measured(self.seed_model.model) | self._timed_beside_first()
+            self._write("dense", self._training(), row, self._file())
 
     def control(self) -> None:
         """Train the dense model on, as the pruned ones are."""
@@ -117,7 +125,9 @@ class Stages:
                 seed_model.compiled(small, run.training)
             self._resume(small)
             rate = training_rates(run.training)
-            seed_model.train(folder, "scratch", run.training.steps, rate, seed_model.data_seed(run), self.text, small)
+            self._step_seconds = seed_model.train(
+                folder, "scratch", run.training.steps, rate, seed_model.data_seed(run), self.text, small
+            )
             save_model(seed_model.problem, small, folder.model)
         else:
             read_weights(seed_model.problem, small, folder.model)
@@ -178,7 +188,7 @@ class Stages:
     def _finetune(self, stage: str) -> None:
         seed_model, run = self.seed_model, self.settings
         ratio = run.ratio or 0.0
-        seed_model.train(
+        self._step_seconds = seed_model.train(
             self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
             f"{self.text}, fine-tuning", sparsity=lambda step: ratio,
         )  # fmt: skip
@@ -222,8 +232,25 @@ class Stages:
             row |= seed_model.measuring.quality(small)
             seed_model.work.say(f"{self.text}: timing")
             row |= seed_model.measuring.latency(small, seed_model.model)
+            if "latency_ratio" in row and self.run.settings.variant:
+                row["latency_first_ratio"] = self._dense_row()["latency_first_ratio"] * row["latency_ratio"]
         self._histograms(graph)
         return row
+
+    def _timed_beside_first(self) -> dict[str, Any]:
+        """Where the grid compares models: this one's latency, in turn with that of the first."""
+        seed_model, name = self.seed_model, self.run.settings.variant
+        if name is None:
+            return {}
+        seed_model.work.say(f"{self.text}: timing")
+        with seed_model.watch("evaluate"):
+            first = None if self.models.is_first(name) else self.models.first(self.settings.seed)
+            return seed_model.measuring.latency_beside_first(seed_model.model, first)
+
+    def _dense_row(self) -> dict[str, Any]:
+        """The row of the dense model that this run starts from."""
+        assert self.run.dense is not None, "a run that prunes starts from a dense one"
+        return RunFolder(self.folder.path.with_name(self.run.dense)).read("dense")
 
     def _histograms(self, graph: pruning.ChannelGraph) -> None:
         """How the weights were spread before pruning, and are now."""
@@ -235,6 +262,10 @@ class Stages:
     def _write(self, stage: str, *columns: dict[str, Any]) -> None:
         run = self.settings
         row: dict[str, Any] = {"run": self.run.name, "stage": stage}
+        if run.variant is not None:
+            row["model"] = run.variant
+            if run.macs is not None or run.variant in self.seed_model.recipe.grid.macs:
+                row["macs_asked"] = self.models.macs(run.macs or run.variant)
         if run.kind == "pruned":
             row |= {axis: getattr(run, axis) for axis in AXES}
             row |= {"asked": run.ratio, "reference": self.run.reference(stage)}
@@ -243,6 +274,8 @@ class Stages:
         row |= {"seed": run.seed, "repeat": run.repeat}
         for more in columns:
             row |= more
+        if self._step_seconds is not None:
+            row["step_seconds"], self._step_seconds = self._step_seconds, None
         if self._shown is not None:
             number = self.run.stages.index(stage)
             self.seed_model.log.stage(number, row, self._shown, self.seed_model.problem)
@@ -251,17 +284,18 @@ class Stages:
 
 def train_dense(
     seed_model: SeedModel, folder: RunFolder, run: RunSettings, callbacks: Sequence[keras.callbacks.Callback] = ()
-) -> None:
-    """Train a seed's dense model, from the checkpoint if there is one, and save it."""
+) -> float | None:
+    """Train a seed's dense model, from the checkpoint if there is one, and save it; returns what `train` does."""
     seed_model.restore_new()
     if folder.checkpoint.exists():
         restore_from(folder.checkpoint, seed_model.model)
         seed_model.work.skip("step", steps_done(seed_model.model))
         seed_model.work.note(f"{folder.name}: going on after update {steps_done(seed_model.model)}")
     rate = training_rates(run.training)
-    seed_model.train(
+    step_seconds = seed_model.train(
         folder, "dense", run.training.steps, rate, seed_model.data_seed(run), f"dense, seed {run.seed}",
         callbacks=callbacks,
     )  # fmt: skip
     save_model(seed_model.problem, seed_model.model, folder.model)
     folder.checkpoint.unlink(missing_ok=True)
+    return step_seconds

@@ -22,7 +22,7 @@ from experiments.table.selection import every_curve
 from experiments.table.statistics import FEWEST_SEEDS
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import read, read_declaration
-from experiments.table.task_curves import counted, percent
+from experiments.table.task_curves import counted
 from experiments.table.verdicts import Comparison, Contrast, compare_all
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,10 +68,11 @@ def ends(path: Path, ratios: Ratios = ()) -> str:
 
 
 def _name(line: Line) -> str:
-    if not line.name:
-        return {"floor": "floor"}.get(line.stage, line.stage_text)
+    if not line.amount:
+        return {"floor": "floor"}.get(line.stage, ", ".join(filter(None, (line.name, line.stage_text))))
     stage = {"final": "fine-tuned", "scratch": "trained from scratch"}.get(line.stage, line.stage_text)
-    return f"{line.name}, {percent(line.asked)} of the {BUDGETS.get(line.budget, line.budget)}, {stage}"
+    of = "" if line.amount.startswith("to ") else f" of the {BUDGETS.get(line.budget, line.budget)}"
+    return f"{line.name}, {line.amount}{of}, {stage}"
 
 
 def dense(path: Path, ratios: Ratios = ()) -> str:

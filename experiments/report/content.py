@@ -8,17 +8,18 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.table.amounts import MACS, amount_column, amount_text
 from experiments.table.margins import margins_question, within_margins
 from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import Sweep
-from experiments.table.task_curves import COSTS, counted, final_rows, names, percent, remaining
+from experiments.table.task_curves import COSTS, counted, final_rows, names, remaining
 from experiments.table.verdicts import cautions, compare_all, sentence
 
 # Shown at first, besides the measures of summaries; the other columns come with a click.
 SHOWN = (
-    "run", "stage", "criterion", "scope", "schedule", "part", "asked", "achieved", "seed", "effective_macs",
-    "latency_ratio",
+    "run", "stage", "model", "criterion", "scope", "schedule", "part", "macs_asked", "asked", "achieved", "seed",
+    "effective_macs", "latency_ratio", "latency_first_ratio", "step_seconds",
 )  # fmt: skip
 SECTIONS = {
     "summary": "Summary", "verdicts": "What may be said", "plots": "Plots", "table": "All runs",
@@ -43,11 +44,13 @@ def lead(sweep: Sweep) -> str:
     """A sentence on how much there is."""
     table, curves = sweep.table, names(sweep.table)
     ends = final_rows(table)
-    ratios = ", ".join(percent(ratio) for ratio in sorted(ends["asked"].dropna().unique())) or "no ratio yet"
+    column = amount_column(ends)
+    ratios = ", ".join(amount_text(one, column) for one in sorted(ends[column].dropna().unique())) or "no ratio yet"
     words = [f"{counted(len(sweep.runs), 'run')} with {counted(len(sweep.seeds), 'seed')}"]
-    words.append(f"{', '.join(curves) or 'no finished curve'} at {ratios}")
+    words.append(f"{', '.join(curves) or 'no finished curve'} {'' if column == MACS else 'at '}{ratios}")
     failed = len(failures(sweep))
     text = "; ".join(words) + (f"; {counted(failed, 'run')} failed" if failed else "") + "."
+    text += "".join(f" {run} is left out: {reason}." for run, reason in left_out(sweep).items())
     seconds = sum(table[name].sum() for name in table if name.endswith("_seconds"))
     return text + (f" {seconds / 3600:.1f} hours of computing." if seconds >= 360 else "")
 
@@ -69,7 +72,7 @@ def summary_table(sweep: Sweep) -> dict[str, Any]:
         note = f"One seed: no spread is known, and nothing is ranked. {note}"
     rows = []
     for line in lines:
-        name = f"{line.name}, {percent(line.asked)}, {line.stage_text}" if line.name else line.stage_text
+        name = ", ".join(filter(None, (line.name, line.amount, line.stage_text)))
         count = f" ({counted(line.seeds, 'seed')})" if line.seeds < seeds else ""
         rows.append([name + count, *(_summary_cell(line, column, factor) for column in heads)])
     return {"note": note, "head": list(heads.values()), "rows": rows}
@@ -131,7 +134,10 @@ def table_cells(sweep: Sweep) -> dict[str, Any]:
         place = table.columns.get_loc(COSTS["macs"].column) + 1
         table = table.copy()
         table.insert(place, "macs_remaining", shares)
-    known = meanings(sweep) | {"macs_remaining": "effective_macs as a share of the dense model's of the same seed"}
+    known = meanings(sweep) | {
+        "macs_remaining": "effective_macs as a share of the dense model's of the same seed; of the largest one's where "
+        "models are compared"
+    }
     head = [
         {
             "name": name,
@@ -164,6 +170,12 @@ def failures(sweep: Sweep) -> dict[str, dict[str, str]]:
         if error and error.strip():
             found[run] = {"text": error.strip(), "last": error.strip().splitlines()[-1]}
     return found
+
+
+def left_out(sweep: Sweep) -> dict[str, str]:
+    """Run of the grid that there was nothing to do for -> why."""
+    found = {run: sweep.json(run, "left_out.json") for run in sweep.runs}
+    return {run: content["reason"] for run, content in found.items() if content}
 
 
 def recipe_text(sweep: Sweep) -> str:

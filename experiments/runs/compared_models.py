@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from experiments.problem import Problem
 from experiments.runs.grid import RunSettings
+from experiments.runs.measuring import Measuring
+from experiments.settings.quantities import macs_text
 from pruning.costs.model_cost import counted, without
 
 
@@ -26,7 +30,8 @@ class ComparedModels:
     def __init__(self, problem: Problem) -> None:
         recipes = problem.recipe.models
         self.problems = {name: problem.with_recipe(one) if name else problem for name, one in recipes.items()}
-        self._macs: dict[str | None, float] = {}
+        self._targets = problem.recipe.grid.macs
+        self._macs: dict[str, float] = {}
 
     def macs(self, target: float | str) -> float:
         """What a target of the grid means: a number of MACs as it is, or those of the model that it names."""
@@ -48,13 +53,26 @@ class ComparedModels:
             return run.ratio
         target = self.macs(run.macs)
         if macs <= target:
-            raise LeftOut(f"its {macs / 1e6:.4g} MMACs are no more than the {target / 1e6:.4g} that are to be left")
+            raise LeftOut(f"its {macs_text(macs)} are no more than the {macs_text(target)} that are to be left")
         return 1 - target / macs
 
-    def is_first(self, name: str | None) -> bool:
-        """Whether a model is the one that others are timed against."""
-        return name == next(iter(self.problems))
+    def columns(self, run: RunSettings) -> dict[str, Any]:
+        """Columns of a run's rows: which model it has, and the MACs that are to be left; of a target, its own."""
+        found: dict[str, Any] = {} if run.variant is None else {"model": run.variant}
+        target = run.macs if run.kind == "pruned" else run.variant
+        if target is not None and (run.kind == "pruned" or target in self._targets):
+            found["macs_asked"] = self.macs(target)
+        return found
 
-    def first(self, seed: int) -> keras.Model:
-        """The first model as its seed draws it, not trained."""
-        return next(iter(self.problems.values())).model(seed)
+    def latency(self, model: keras.Model, run: RunSettings, measuring: Measuring) -> dict[str, Any]:
+        """Columns of a dense model's row: its latency beside that of the first model; none where there is one.
+
+        Args:
+            model: the dense one of the run.
+            run: says which model it is, and its seed.
+            measuring: of the model's problem.
+        """
+        if run.variant is None:
+            return {}
+        name, problem = next(iter(self.problems.items()))
+        return measuring.latency_beside_first(model, None if name == run.variant else problem.model(run.seed))

@@ -48,6 +48,8 @@ def report(problem: Problem, workers: int = 1) -> str:
     unfinished, threads = runner.unfinished(), recipe.threads or cores()
     left_out, left, speeds, seconds = {}, [], [], 0.0
     for name, one in runner.models.problems.items():
+        if not any(run.settings.variant == name for run in unfinished):
+            continue
         seed_model = SeedModel(one, recipe.seeds[0], quiet, Stopwatch())
         speed, todo = measure(seed_model), []
         for run in [run for run in unfinished if run.settings.variant == name]:

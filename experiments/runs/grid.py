@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from experiments.settings.quantities import macs_text
 from experiments.settings.recipe import (
     ArbiterName,
     CriterionName,
@@ -93,7 +94,7 @@ class Run:
         ratio, macs = self.settings.ratio, self.settings.macs
         if macs is None:
             return f"{ratio:g}"
-        return f"to-{macs}" if isinstance(macs, str) else f"to-{macs / 1e6:g}MMACs"
+        return f"to-{macs if isinstance(macs, str) else macs_text(macs).replace(' ', '')}"
 
     @property
     def network(self) -> str:

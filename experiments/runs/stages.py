@@ -63,7 +63,9 @@ class Stages:
         with self.seed_model.watch("build"):
             self.seed_model.take_dense(self.folder.model)
         if not self.folder.finished("dense"):
-            row = self._measured(self.seed_model.model) | self._timed_beside_first()
+            row = self._measured(self.seed_model.model)
+            with self.seed_model.watch("evaluate"):
+                row |= self.models.latency(self.seed_model.model, self.settings, self.seed_model.measuring)
             self._write("dense", self._training(), row, self._file())
 
     def control(self) -> None:
@@ -232,25 +234,11 @@ class Stages:
             row |= seed_model.measuring.quality(small)
             seed_model.work.say(f"{self.text}: timing")
             row |= seed_model.measuring.latency(small, seed_model.model)
-            if "latency_ratio" in row and self.run.settings.variant:
-                row["latency_first_ratio"] = self._dense_row()["latency_first_ratio"] * row["latency_ratio"]
+            dense = RunFolder(self.folder.path.with_name(str(self.run.dense)))
+            if "latency_ratio" in row and "latency_first_ratio" in (top := dense.read("dense")):
+                row["latency_first_ratio"] = top["latency_first_ratio"] * row["latency_ratio"]
         self._histograms(graph)
         return row
-
-    def _timed_beside_first(self) -> dict[str, Any]:
-        """Where the grid compares models: this one's latency, in turn with that of the first."""
-        seed_model, name = self.seed_model, self.run.settings.variant
-        if name is None:
-            return {}
-        seed_model.work.say(f"{self.text}: timing")
-        with seed_model.watch("evaluate"):
-            first = None if self.models.is_first(name) else self.models.first(self.settings.seed)
-            return seed_model.measuring.latency_beside_first(seed_model.model, first)
-
-    def _dense_row(self) -> dict[str, Any]:
-        """The row of the dense model that this run starts from."""
-        assert self.run.dense is not None, "a run that prunes starts from a dense one"
-        return RunFolder(self.folder.path.with_name(self.run.dense)).read("dense")
 
     def _histograms(self, graph: pruning.ChannelGraph) -> None:
         """How the weights were spread before pruning, and are now."""
@@ -261,11 +249,7 @@ class Stages:
 
     def _write(self, stage: str, *columns: dict[str, Any]) -> None:
         run = self.settings
-        row: dict[str, Any] = {"run": self.run.name, "stage": stage}
-        if run.variant is not None:
-            row["model"] = run.variant
-            if run.macs is not None or run.variant in self.seed_model.recipe.grid.macs:
-                row["macs_asked"] = self.models.macs(run.macs or run.variant)
+        row: dict[str, Any] = {"run": self.run.name, "stage": stage, **self.models.columns(run)}
         if run.kind == "pruned":
             row |= {axis: getattr(run, axis) for axis in AXES}
             row |= {"asked": run.ratio, "reference": self.run.reference(stage)}

@@ -233,7 +233,8 @@ class Recipe(Settings):
         section = getattr(self, "model", None)
         if not isinstance(section, Settings):
             raise ValueError("grid.model: this problem has no section `model`, which the models would change")
-        given, found = section.model_dump(exclude_unset=True), {}
+        given = section.model_dump(exclude_unset=True)
+        found: dict[str | None, Recipe] = {}
         for name, changes in self.grid.model.items():
             try:
                 model = type(section).model_validate(given | changes)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # drawing is imported when something is drawn
 
 NEEDED = ("run", "stage", "seed")
 # What sets one curve of a plot apart from another, the strongest first; a table may lack any of them.
-SETTINGS = ("criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
+SETTINGS = ("model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Sweep:
 
     Attributes:
         folder: `results/<name>`.
-        table: rows of `runs.csv`; the columns of SETTINGS, `asked` and `reference` are always there, empty if the
-            file lacks them.
+        table: rows of `runs.csv`; the columns of SETTINGS, `asked`, `macs_asked` and `reference` are always there,
+            empty if the file lacks them.
         problem: what the problem declares of its tasks, from `problem.json`.
     """
 
@@ -192,8 +192,9 @@ def read(folder: Path | str) -> Sweep:
     missing = [name for name in NEEDED if name not in table]
     if missing:
         raise UserError(f"{path} has no column {', '.join(missing)}: it is not the table of a sweep, or an old one")
-    lacking = [name for name in (*SETTINGS, "asked", "reference") if name not in table]
-    empty = pd.DataFrame({name: math.nan if name == "asked" else None for name in lacking}, index=table.index)
+    numbers = ("asked", "macs_asked")
+    lacking = [name for name in (*SETTINGS, *numbers, "reference") if name not in table]
+    empty = pd.DataFrame({name: math.nan if name in numbers else None for name in lacking}, index=table.index)
     return Sweep(folder, pd.concat([table, empty], axis=1).copy(), read_declaration(folder))
 
 

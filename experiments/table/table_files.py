@@ -20,7 +20,8 @@ from experiments.table.columns import STAGES, columns, describe
 from experiments.table.sweep_data import read_declaration
 
 _ORDER = (
-    "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "seed", "repeat", "run",
+    "model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "seed",
+    "repeat", "run",
 )  # fmt: skip
 _FIRST = ("floor", "dense", "dense_control")
 

@@ -36,13 +36,13 @@ _TARGET: dict[str, Any] = {"color": GREY, "linestyle": (0, (1, 1.5)), "linewidth
 
 
 def plot(sweep: Sweep, options: Options) -> list[Drawn]:
-    """A panel a measure that stands in summaries.
+    """A panel a measure that stands in summaries; nothing where the sweep compares no models.
 
     Raises:
-        Skip: the sweep compares no models, or no pruned run is finished.
+        Skip: no pruned run is finished.
     """
     if not several_models(sweep.table):
-        raise Skip("the sweep has one model; a recipe compares several with grid.model")
+        return []
     ends = whole_network_ends(sweep.table)
     if ends.empty:
         raise Skip("no pruned run of the whole network is finished")

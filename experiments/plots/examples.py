@@ -32,6 +32,8 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     Raises:
         Skip: a saved model, the recipe or the examples are not there, or the problem shows none.
     """
+    several = several_models(sweep.table)
+    dense, (amount, pruned) = dense_models(sweep, options), models_at_one_amount(sweep, options)
     credit = _credit(sweep)
     may_be_shown = not sweep.problem.photographs or bool(credit)
     photographs = may_be_shown if options.photo is None else options.photo
@@ -49,12 +51,12 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
 
         return Drawn(name, title, caption, draw, raster=True)
 
-    if not several_models(sweep.table):
-        return [drawn("pictures", "The same pictures, dense beside pruned", models(sweep, options))]
-    amount, pruned = models_at_one_amount(sweep, options)
+    if not several:
+        every = list((dense | pruned).items())
+        return [drawn("pictures", "The same picture, dense beside pruned", dict(every[:_MOST]))]
     return [
-        drawn("pictures_dense", "The same pictures, dense models side by side", dense_models(sweep, options)),
-        drawn("pictures", f"The same pictures, models {amount.pruned} side by side", pruned),
+        drawn("pictures_dense", "The same picture, dense models side by side", dense),
+        drawn("pictures", f"The same picture, models {amount.pruned} side by side", pruned),
     ]
 
 
@@ -100,66 +102,47 @@ def _figure(title: str, rows: list[list[tuple[str, np.ndarray]]], credit: str | 
     return figure
 
 
-def models(sweep: Sweep, options: Options) -> dict[str, Path]:
-    """Text -> saved model: the dense one and one a curve at one ratio, all of one seed.
-
-    Raises:
-        Skip: the dense model's or every pruned model's file is not there.
-    """
-    amount, found = models_at_one_amount(sweep, options, _MOST - 1)
-    seed = _seed(sweep, options)
-    dense = sweep.table.loc[(sweep.table["stage"] == "dense") & (sweep.table["seed"] == seed), "run"]
-    path = sweep.path(dense.iloc[0], "model.keras") if len(dense) else None
-    if path is None or not path.is_file():
-        raise Skip(f"the dense model of seed {seed} is not there (git does not keep model.keras)")
-    return {"dense": path, **found}
-
-
 def dense_models(sweep: Sweep, options: Options) -> dict[str, Path]:
-    """Text -> saved dense model of each model, of one seed; the controls, which had the same training as pruned ones.
+    """Text -> saved dense model of one seed; where models are compared, of each, by size: its control, if there is one.
 
     Raises:
-        Skip: fewer than two files are there.
+        Skip: no run is finished, or no file is there.
     """
     table, seed = sweep.table, _seed(sweep, options)
-    tops = table[table["stage"].isin(["dense", "dense_control"]) & (table["seed"] == seed)]
+    rows = table[table["stage"].isin(["dense", "dense_control"]) & (table["seed"] == seed)]
     found = {}
-    for model in models_by_size(table):
-        for _, row in tops[tops["model"] == model].iloc[::-1].iterrows():  # the control first
-            path = sweep.path(row["run"], "model.keras")
-            if path.is_file():
-                found[f"{model}\n{macs_text(row['effective_macs'])}"] = path
-                break
-    if len(found) < 2:
-        raise Skip(f"the dense models of seed {seed} are not there (git does not keep model.keras)")
+    for model in models_by_size(table) if several_models(table) else [None]:
+        own = rows[rows["stage"] == "dense"] if model is None else rows[rows["model"] == model]
+        paths = {sweep.path(row["run"], "model.keras"): row["effective_macs"] for _, row in own.iterrows()}
+        for path in [path for path in paths if path.is_file()][-1:]:
+            found["dense" if model is None else f"{model}\n{macs_text(paths[path])}"] = path
+    if not found:
+        raise Skip(f"the dense model of seed {seed} is not there (git does not keep model.keras)")
     return found
 
 
-def models_at_one_amount(sweep: Sweep, options: Options, most: int = 9) -> tuple[Amount, dict[str, Path]]:
+def models_at_one_amount(sweep: Sweep, options: Options) -> tuple[Amount, dict[str, Path]]:
     """How much is pruned, and text -> saved model, one a curve; of compared models, the dense one of that size too.
 
     Raises:
         Skip: no model's file is there.
     """
-    table = sweep.table
+    table, seed = sweep.table, _seed(sweep, options)
     ends = whole_network_ends(table)
-    if ends.empty:
-        raise Skip("no pruned run of the whole network is finished")
     amount, share = one_amount(ends, options), remaining(table, "macs")
-    seed = _seed(sweep, options)
     rows = amount.of(ends[ends["seed"] == seed]).assign(curve=labels(ends, ends))
     found: dict[str, Path] = {}
     for name in names(table):
         for index, run in rows.loc[rows["curve"] == name, "run"][:1].items():
             path = sweep.path(run, "model.keras")
-            if path.is_file() and len(found) < most:
+            if path.is_file():
                 text = f"{name}, pruned\n{macs_text(table.loc[index, 'effective_macs'])}"
                 if not several_models(table):
                     macs = "" if np.isnan(share[index]) else f"\n{share[index]:.0%} of the MACs"
                     text = f"{name}, {amount}{macs}"
                 found[text] = path
     if not found:
-        raise Skip(f"no model.keras of a run {amount.pruned} of seed {seed} is there (git does not keep them)")
+        raise Skip(f"no model.keras of a run {amount.at} of seed {seed} is there (git does not keep them)")
     equal = dense_of_that_size(table[table["seed"] == seed], amount.value)
     for _, row in equal.iterrows():
         path = sweep.path(row["run"], "model.keras")
@@ -171,4 +154,6 @@ def models_at_one_amount(sweep: Sweep, options: Options, most: int = 9) -> tuple
 def _seed(sweep: Sweep, options: Options) -> int:
     """The seed whose models are shown."""
     ends = whole_network_ends(sweep.table)
+    if ends.empty:
+        raise Skip("no pruned run of the whole network is finished")
     return one_seed(one_amount(ends, options).of(ends), options)

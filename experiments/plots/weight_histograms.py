@@ -38,7 +38,7 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
         if counts is not None:
             found[name] = counts
     if not found:
-        raise Skip(f"no run {amount.pruned} of seed {seed} has a histograms.json")
+        raise Skip(f"no run {amount.at} of seed {seed} has a histograms.json")
     caption = (
         f"How many kernel weights have which value, by part, {amount.pruned}, seed {seed}: the line is before "
         "pruning, the area the network as it is at the end, on a logarithmic scale. Weights that are zero are left "

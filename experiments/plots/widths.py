@@ -43,7 +43,7 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     found_plans = {name: sweep.plan(rows.loc[name, "run"]) for name in names(sweep.table) if name in rows.index}
     plans = {name: plan for name, plan in found_plans.items() if plan is not None}
     if not plans:
-        raise Skip(f"no run {amount.pruned} of seed {seed} has a plan.json")
+        raise Skip(f"no run {amount.at} of seed {seed} has a plan.json")
     caption = (
         f"Channels of every group of coupled layers, {amount.pruned}, seed {seed}: the bar is what is kept, the "
         "outline the dense width, the figures kept of all. Groups of a part have the same colour."

@@ -13,7 +13,7 @@ from experiments.table.margins import margins_question, within_margins
 from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import Sweep
-from experiments.table.task_curves import COSTS, counted, final_rows, names, remaining
+from experiments.table.task_curves import COSTS, counted, final_rows, names, remaining, several_models
 from experiments.table.verdicts import cautions, compare_all, sentence
 
 # Shown at first, besides the measures of summaries; the other columns come with a click.
@@ -58,10 +58,15 @@ def lead(sweep: Sweep) -> str:
 def summary_table(sweep: Sweep) -> dict[str, Any]:
     """Means and standard deviations of every setting, as text."""
     unit, factor = macs_unit(sweep.table)
-    heads = {_MACS: unit, "latency_ratio": "times as fast", **sweep.problem.heads}
+    heads = {_MACS: unit, COSTS["latency"].column_of(sweep.table): "times as fast", **sweep.problem.heads}
     heads = {column: head for column, head in heads.items() if column in sweep.table}
     lines = summary(sweep.table, list(heads))
-    notes = ["Filters, or whatever the budget counts, are removed by the ratio"]
+    in_macs = amount_column(final_rows(sweep.table)) == MACS
+    notes = ["Networks are pruned to the MACs that their lines say"] if in_macs else [
+        "Filters, or whatever the budget counts, are removed by the ratio"
+    ]  # fmt: skip
+    if several_models(sweep.table):
+        notes.append("times as fast: beside the first of the dense models")
     notes += [f"{unit} count the channels that are left"] if _MACS in heads else []
     lower = [head for column, head in heads.items() if _lower_is_better(sweep, column)]
     notes += [f"lower is better: {', '.join(lower)}"] if lower else []
@@ -92,7 +97,7 @@ def _lower_is_better(sweep: Sweep, column: str) -> bool:
 def _summary_cell(line: Line, column: str, factor: float) -> str:
     if column == _MACS:
         return figure(line, column, 2, factor, spread=False)
-    return figure(line, column, 2, spread=False) if column == "latency_ratio" else figure(line, column)
+    return figure(line, column, 2, spread=False) if column.startswith("latency_") else figure(line, column)
 
 
 def verdicts(sweep: Sweep) -> dict[str, Any]:

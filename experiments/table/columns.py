@@ -49,6 +49,7 @@ COSTS = {
     "effective_macs": "macs likewise",
     "effective_bytes": "bytes likewise",
     "file_bytes": "size of the .keras file, without optimizer",
+    "step_seconds": "median time from one update to the next in this stage's training",
     "latency_ms": "median time of the network for one example",
     "latency_dense_ms": "the same of the dense network, the two taking turns in one run",
     "latency_ratio": "median of the dense network's time / this one's, round by round",
@@ -56,7 +57,6 @@ COSTS = {
     "pruned network, that of its dense model times latency_ratio",
     "latency_spread": "distance of the quartiles of latency_ms / latency_ms",
     "latency_threads": "threads that one operation could use",
-    "step_seconds": "median time from one update to the next in this stage's training",
 }
 SECONDS = {
     "train_seconds": "time of this stage's training, in the process that finished it",

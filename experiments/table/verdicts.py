@@ -189,8 +189,9 @@ def _same_dense(first: Selection, second: Selection, columns: list[str]) -> bool
 def _dense_rows(selection: Selection) -> pd.DataFrame:
     """The dense models of a selection's own model."""
     dense = selection.table[selection.table["stage"] == "dense"]
-    models = set(selection.rows["model"].dropna())
-    return dense[dense["model"].isin(models)] if models else dense
+    if not several_models(selection.table):
+        return dense
+    return dense[dense["model"].isin(selection.rows["model"])]
 
 
 def sentence(contrast: Contrast, names: tuple[str, str]) -> str:

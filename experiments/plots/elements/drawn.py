@@ -55,8 +55,6 @@ class Options:
     """around a mean over seeds: from the lowest to the highest seed, or the mean's 95% t interval."""
     ratio: float | None = None
     """of the plots that show one ratio; the middle one if not given."""
-    macs: float | None = None
-    """the same, of sweeps that ask for MACs to be left instead of ratios."""
     seed: int | None = None
     """of the plots that show one seed; the first if not given."""
     count: int = 2
@@ -64,6 +62,8 @@ class Options:
     photo: bool | None = None
     """draw what networks see into the picture; false: on plain grey, for pictures that may not be passed on; if not
     given, pictures are shown that may be passed on."""
+    macs: float | None = None
+    """in place of ratio, of sweeps that say how many MACs are to be left."""
 
     def __post_init__(self) -> None:
         for name, value, known in (("cost", self.cost, CostName), ("band", self.band, BandName)):
@@ -90,6 +90,11 @@ class Amount:
     def pruned(self) -> str:
         """For titles: "50% pruned", "pruned to 272 MMACs"."""
         return f"pruned {self}" if self.column == MACS else f"{self} pruned"
+
+    @property
+    def at(self) -> str:
+        """For sentences on runs: "at 50%", "to 272 MMACs"."""
+        return str(self) if self.column == MACS else f"at {self}"
 
     def of(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Those of the rows that were pruned so much."""

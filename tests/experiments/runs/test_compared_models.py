@@ -288,3 +288,11 @@ def test_a_name_alone_is_the_recipes_own_model(tmp_path):
     path.write_text(yaml.safe_dump(content))
     recipe = read_recipe(path)
     assert [one.model.width for one in recipe.models.values()] == [32, 64]
+
+
+def test_flags_change_a_model_of_the_file_and_add_others(tmp_path):
+    flags = {"grid": {"model": {"small": {"width": ["8"]}, "flat": {"width": ["4"]}}}}
+    recipe = read_recipe(written(tmp_path), [flags])
+    assert {name: one.model.width for name, one in recipe.models.items()} == {
+        "deep": 32, "wide": 48, "small": 8, "tiny": 12, "flat": 4,
+    }  # fmt: skip

@@ -120,7 +120,7 @@ def test_a_selector_stands_for_whole_network_runs_at_their_end(table, side):
     ("selector", "message"),
     [
         ("tailor", "no finished run has criterion = 'tailor': did you mean 'taylor'"),
-        ("l1,speed=3", "'speed=3' in 'l1,speed=3': expected column=value, with a column of criterion, arbiter"),
+        ("l1,speed=3", "'speed=3' in 'l1,speed=3': expected column=value, with a column of model, criterion, arbiter"),
         ("l1,scope=global", "no finished run has scope = 'global': there is layer"),
         (
             "scope=layer",

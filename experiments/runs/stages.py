@@ -31,15 +31,19 @@ class Stages:
         seed_model: of the run's seed; holds the dense model, if the run is not the one that trains it.
         folder: of the run, locked by this process.
         run: what to do.
-        models: that the grid compares.
+        models: that the grid compares; made if not given.
 
     Raises:
         LeftOut: the network has no more MACs than are to be left.
     """
 
-    def __init__(self, seed_model: SeedModel, folder: RunFolder, run: Run, models: ComparedModels) -> None:
-        self.seed_model, self.folder, self.run, self.models = seed_model, folder, run, models
-        self.settings = run.settings.model_copy(update={"ratio": models.ratio(run.settings, seed_model.costs.macs)})
+    def __init__(
+        self, seed_model: SeedModel, folder: RunFolder, run: Run, models: ComparedModels | None = None
+    ) -> None:
+        self.seed_model, self.folder, self.run = seed_model, folder, run
+        self.models = models or ComparedModels(seed_model.problem)
+        ratio = self.models.ratio(run.settings, seed_model.costs.macs)
+        self.settings = run.settings.model_copy(update={"ratio": ratio})
         self.text = run.name.rsplit("-", 1)[0]
         self._shown: keras.Model | None = None  # what was measured last
         self._step_seconds: float | None = None  # of the training that was done last

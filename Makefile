@@ -31,6 +31,10 @@ digits: install ## three tasks of a small classifier, two criteria, three seeds:
 facades: install ## real photographs, ten classes (wants TASKPRUNE_DATA=folder that holds facades/): results/facades
 	@$(RUN) scripts/sweep.py facades $(FLAGS)
 
+.PHONY: backbones
+backbones: install ## ResNets and MobileNets, dense and pruned to equal MACs: results/backbones (an hour of one core)
+	@$(RUN) scripts/sweep.py backbones $(FLAGS)
+
 .PHONY: balloon
 balloon: install ## the same on the Balloon photos (wants TASKPRUNE_DATA=folder that holds balloon/)
 	@$(RUN) scripts/sweep.py balloon $(FLAGS)

@@ -6,6 +6,7 @@ docs/own_problem.md builds one.
 
 from __future__ import annotations
 
+import copy
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -233,6 +234,15 @@ class Problem:
         from experiments.problems.functional import load
 
         return load(path)
+
+    def with_recipe(self, recipe: Any) -> Problem:
+        """The same problem and data with another recipe, which differs in the section `model` alone.
+
+        A problem that makes something of `recipe.model` in `__init__` has to make it anew.
+        """
+        found = copy.copy(self)
+        found.recipe = recipe
+        return found
 
     def examples(self, split: str) -> int:
         """How many samples an evaluation looks at, for the progress bar."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.table.claims.statistics import interval
 from experiments.table.hypervolume import REFERENCE, hypervolumes
-from experiments.table.statistics import interval
 from experiments.table.summary_measures import VARIANTS
 from experiments.table.sweep_data import Sweep
 from experiments.table.task_curves import labels, names, percent, whole_network_ends

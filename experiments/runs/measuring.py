@@ -81,6 +81,25 @@ class Measuring:
             "latency_threads": found.threads,
         }
 
+    def latency_beside_first(self, model: keras.Model, first: keras.Model | None) -> dict[str, Any]:
+        """Milliseconds of a sample, and how many times as fast as the first of several models, in the same run.
+
+        Args:
+            model: to be timed.
+            first: the other one; None where the model is the first itself.
+        """
+        rounds = self._problem.recipe.evaluation.latency_rounds
+        if rounds < 2:
+            return {}
+        inputs, samples, call = self._problem.timing(model)
+        found = pruning.latency(model, inputs, first, call=call, warmup=1, rounds=rounds)
+        return {
+            "latency_ms": found / samples,
+            "latency_first_ratio": 1.0 if found.against is None else found.speedup,
+            "latency_spread": (found.high - found.low) / found,
+            "latency_threads": found.threads,
+        }
+
     def _report(self, count: int, text: str) -> None:
         self._done += count
         self._work.did("picture", count, text)

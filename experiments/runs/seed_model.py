@@ -7,8 +7,11 @@ between runs, and masks are variables of the optimizer. Only what is physically 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
+import statistics
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -235,7 +238,7 @@ class SeedModel:
         callbacks: Sequence[keras.callbacks.Callback] = (),
         sparsity: Callable[[int], float] = lambda step: 0.0,
         steps: int | None = None,
-    ) -> None:
+    ) -> float | None:
         """Train to an update; losses go to the run's history, checkpoints beside it.
 
         Args:
@@ -250,13 +253,19 @@ class SeedModel:
             sparsity: step -> what is asked of the schedule there.
             steps: updates of the whole training that this is a part of, if it is.
 
+        Returns:
+            median seconds from one update to the next; None of fewer than three updates.
+
         Raises:
             UserError: it diverged, or a sample is broken; the checkpoint is that of the last good state.
         """
         training, model = self.recipe.training, model or self.model
         self.work.say(f"{text}: training")
 
+        marks: list[float] = []
+
         def report(logs: dict[str, float]) -> None:
+            marks.append(time.perf_counter())
             self.work.did("step", 1, f"{steps_done(model)}/{until}, loss {logs.get('loss', math.nan):.3f}")
 
         history = History(folder, stage, training.checkpoint_every, until, sparsity, self.watch, self.log.losses)
@@ -271,6 +280,8 @@ class SeedModel:
                 f"{str(error).rstrip('.')}; mend it and start the same command again, which goes on from the last "
                 "checkpoint"
             ) from None
+        between = [after - before for before, after in itertools.pairwise(marks)]
+        return statistics.median(between) if len(between) > 1 else None
 
     def data_seed(self, run: RunSettings) -> int:
         """Of the order of the samples: training and fine-tuning meet different ones, and so do repeats."""

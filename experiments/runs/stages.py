@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,17 +10,18 @@ from typing import Any
 import keras
 
 import pruning
+from experiments.runs.compared_models import ComparedModels, beside_first
 from experiments.runs.compression.compressed_stages import CompressedStages, file_columns
-from experiments.runs.dense_training import train_dense
 from experiments.runs.grid import Run
-from experiments.runs.kernel_histograms import histograms
+from experiments.runs.kernel_histograms import before_and_after
 from experiments.runs.measuring import Costs
 from experiments.runs.retraining.decayed import cut_after_decay
 from experiments.runs.retraining.distilled import learning_from_dense
 from experiments.runs.retraining.rewound import cut_and_rewind, go_back, keeping
-from experiments.runs.run_folder import RunFolder, plain, write_text, written_whole
+from experiments.runs.run_folder import RunFolder, write_text, written_whole
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training import choices
+from experiments.runs.training.dense_training import train_dense
 from experiments.runs.training.loop import steps_done
 from experiments.runs.training.optimizers import finetuning_rates, training_rates
 from experiments.runs.training.state import State, draw_new_weights, read_weights, restore_from, save_model
@@ -38,13 +38,23 @@ class Stages:
         seed_model: of the run's seed; holds the dense model, if the run is not the one that trains it.
         folder: of the run, locked by this process.
         run: what to do.
+        models: that the grid compares; made if not given.
+
+    Raises:
+        LeftOut: the network has no more MACs than are to be left.
     """
 
-    def __init__(self, seed_model: SeedModel, folder: RunFolder, run: Run) -> None:
-        self.seed_model, self.folder, self.run, self.settings = seed_model, folder, run, run.settings
+    def __init__(
+        self, seed_model: SeedModel, folder: RunFolder, run: Run, models: ComparedModels | None = None
+    ) -> None:
+        self.seed_model, self.folder, self.run = seed_model, folder, run
+        self.models = models or ComparedModels(seed_model.problem)
+        ratio = self.models.ratio(run.settings, seed_model.costs.macs)
+        self.settings = run.settings.model_copy(update={"ratio": ratio})
         self.text = run.name.rsplit("-", 1)[0]
         self._shown: keras.Model | None = None  # what was measured last
         self._answers: Answers | None = None  # what it answered
+        self._step_seconds: float | None = None  # of the training that was done last
 
     def do(self) -> None:
         """All that is not finished."""
@@ -66,11 +76,14 @@ class Stages:
             self._write("floor", floor)
         if not self.folder.model.exists():
             kept = keeping(self.seed_model.recipe, self.folder)
-            train_dense(self.seed_model, self.folder, self.settings, kept)
+            self._step_seconds = train_dense(self.seed_model, self.folder, self.settings, kept)
         with self.seed_model.watch("build"):
             self.seed_model.take_dense(self.folder.model)
         if not self.folder.finished("dense"):
-            self._write("dense", self._training(), self._measured(self.seed_model.model), self._file())
+            row = self._measured(self.seed_model.model)
+            with self.seed_model.watch("evaluate"):
+                row |= self.models.latency(self.seed_model.model, self.settings, self.seed_model.measuring)
+            self._write("dense", self._training(), row, self._file())
 
     def control(self) -> None:
         """Train the dense model on, as the pruned ones are."""
@@ -133,7 +146,9 @@ class Stages:
                 seed_model.compiled(small, run.training)
             self._resume(small)
             rate = training_rates(run.training)
-            seed_model.train(folder, "scratch", run.training.steps, rate, seed_model.data_seed(run), self.text, small)
+            self._step_seconds = seed_model.train(
+                folder, "scratch", run.training.steps, rate, seed_model.data_seed(run), self.text, small
+            )
             save_model(seed_model.problem, small, folder.model)
         else:
             read_weights(seed_model.problem, small, folder.model)
@@ -203,7 +218,7 @@ class Stages:
         seed_model, run = self.seed_model, self.settings
         ratio = run.ratio or 0.0
         with learning_from_dense(seed_model, run, self._dense_folder) as more:
-            seed_model.train(
+            self._step_seconds = seed_model.train(
                 self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
                 f"{self.text}, fine-tuning", callbacks=more, sparsity=lambda step: ratio,
             )  # fmt: skip
@@ -215,8 +230,7 @@ class Stages:
         return RunFolder(self.folder.path.parent / self.run.dense)
 
     def _rate(self) -> Callable[[int], float]:
-        run = self.settings
-        return finetuning_rates(run.finetune, run.training, run.retraining)
+        return finetuning_rates(self.settings.finetune, self.settings.training, self.settings.retraining)
 
     # Rows
 
@@ -255,19 +269,18 @@ class Stages:
             row |= quality
             seed_model.work.say(f"{self.text}: timing")
             row |= seed_model.measuring.latency(small, seed_model.model)
+            row |= beside_first(row, self._dense_folder.read("dense"))
         self._histograms(graph)
         return row
 
     def _histograms(self, graph: pruning.ChannelGraph) -> None:
         """How the weights were spread before pruning, and are now."""
-        before, after = self.seed_model.histograms, histograms(graph, self.seed_model.edges)
-        parts = {"before": before["parts"], "after": after["parts"]}
-        content = {"edges": self.seed_model.edges, "before": before["layers"], "after": after["layers"], "parts": parts}
-        write_text(self.folder.path / "histograms.json", json.dumps(plain(content)) + "\n")
+        content = before_and_after(self.seed_model.histograms, graph, self.seed_model.edges)
+        write_text(self.folder.path / "histograms.json", content)
 
     def _write(self, stage: str, *columns: dict[str, Any]) -> None:
         run = self.settings
-        row: dict[str, Any] = {"run": self.run.name, "stage": stage}
+        row: dict[str, Any] = {"run": self.run.name, "stage": stage, **self.models.columns(run)}
         if run.kind == "pruned":
             row |= {axis: getattr(run, axis) for axis in AXES}
             row |= {"asked": run.ratio, "reference": self.run.reference(stage)}
@@ -281,6 +294,8 @@ class Stages:
             row |= self.seed_model.selection.of_row(self.folder, self.run.stages[0], stage)
         for more in columns:
             row |= more
+        if self._step_seconds is not None:
+            row["step_seconds"], self._step_seconds = self._step_seconds, None
         if self._shown is not None:
             number = self.run.stages.index(stage)
             self.seed_model.log.stage(number, row, self._shown, self.seed_model.problem)

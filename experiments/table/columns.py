@@ -31,6 +31,7 @@ STAGES = {
 SETTINGS = {
     "run": "name of the run; its folder is runs/<run>, with all its settings in settings.json",
     "stage": "; ".join(f"{name}: {meaning}" for name, meaning in STAGES.items()),
+    "model": "which of the models that the sweep compares",
     "criterion": "what scored the channels",
     "arbiter": "how the tasks' scores became one; empty for scores of weights",
     "scope": "where channels competed",
@@ -42,6 +43,7 @@ SETTINGS = {
     "seed": "of weights, samplers, order and random scores; each has its own dense model",
     "repeat": "number of the fine-tuning with the same settings, each with another order of the examples",
     "asked": "fraction of the budget to be removed",
+    "macs_asked": "MACs that were to be left; of a dense model whose MACs others come down to, its own",
     "achieved": "fraction of the budget that is gone, counted in the weights at this stage",
     "achieved_filters": "fraction of all filters that may ever be pruned that is gone",
     "achieved_macs": "fraction of the dense network's macs that is gone",
@@ -63,9 +65,12 @@ COSTS = {
     "file_gzip_bytes": "the same file gzipped",
     "select_seconds": "time of scoring and choosing channels; scores that serve several runs count in each",
     "select_pictures": "training pictures that the scores looked at, each time that they did; 0: weights alone",
+    "step_seconds": "median time from one update to the next in this stage's training",
     "latency_ms": "median time of the network for one example",
     "latency_dense_ms": "the same of the dense network, the two taking turns in one run",
     "latency_ratio": "median of the dense network's time / this one's, round by round",
+    "latency_first_ratio": "median of the time of the sweep's first dense model / this one's, round by round; of a "
+    "pruned network, that of its dense model times latency_ratio",
     "latency_spread": "distance of the quartiles of latency_ms / latency_ms",
     "latency_threads": "threads that one operation could use",
 }
@@ -75,9 +80,7 @@ SECONDS = {
     "evaluate_seconds": "time of measuring tasks, costs and latency",
     "overhead_seconds": "time of all else: callbacks, progress, history, checkpoints, restoring, saving, writing",
 }
-VARYING = (
-    *SECONDS, "select_seconds", "latency_ms", "latency_dense_ms", "latency_ratio", "latency_spread", "latency_threads",
-)  # fmt: skip
+VARYING = (*SECONDS, "select_seconds", "step_seconds", *(name for name in COSTS if name.startswith("latency_")))
 """Columns that differ from one run of the same sweep to the next."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.declaration import Declaration
-from experiments.table.statistics import interval
+from experiments.table.claims.statistics import interval
 from experiments.table.task_curves import COSTS, counted, labels, names, normalised, remaining, whole_network_ends
 
 REFERENCE = "the reference point is a network that is as costly as dense and as good as the trivial predictors"

@@ -21,7 +21,8 @@ from experiments.table.summary_measures import with_bootstrap, with_summary
 from experiments.table.sweep_data import read_declaration
 
 _ORDER = (
-    "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "seed", "repeat", "run",
+    "model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "seed",
+    "repeat", "run",
 )  # fmt: skip
 _FIRST = ("floor", "dense", "dense_control")
 

@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from experiments.plots import Options, draw
 from experiments.report.content import failures, machines, macs_unit, margins, summary_table, table_cells, verdicts
 from experiments.report.page import render, write_report
-from experiments.table.statistics import holm
+from experiments.table.claims.statistics import holm
 from experiments.table.summary import figure, summary
 from experiments.table.sweep_data import read
 

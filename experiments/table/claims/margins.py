@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from experiments.declaration import Declaration
+from experiments.table.amounts import amount_column, amount_text
+from experiments.table.claims.statistics import FEWEST_SEEDS, upper_bound
 from experiments.table.selection import Selection
-from experiments.table.statistics import FEWEST_SEEDS, upper_bound
-from experiments.table.task_curves import counted, percent
+from experiments.table.task_curves import counted
 
 
 def margins_question(problem: Declaration) -> str:
@@ -30,7 +31,8 @@ def within_margins(selection: Selection) -> list[str]:
     problem = selection.problem
     tuned = selection.rows[selection.rows["stage"].isin(["finetuned", "removed"])]
     lines = []
-    for ratio, rows in tuned.groupby("asked"):
+    column_of_amounts = amount_column(tuned)
+    for amount, rows in tuned.groupby(column_of_amounts):
         by_seed, losses = rows.groupby("seed"), {}
         for column in problem.margins:
             if f"delta_{column}" in rows:
@@ -40,7 +42,7 @@ def within_margins(selection: Selection) -> list[str]:
         if losses:
             seeds = " and ".join(dict.fromkeys(counted(len(values), "seed") for values in losses.values()))
             found = "; ".join(_answer(problem, column, values) for column, values in losses.items())
-            lines.append(f"{selection.name}, {percent(ratio)}, {seeds}: {found}.")
+            lines.append(f"{selection.name}, {amount_text(amount, column_of_amounts)}, {seeds}: {found}.")
     return lines
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import UserError
-from experiments.table.margins import margins_question, within_margins
+from experiments.table.amounts import MACS, amount_column, amount_text
+from experiments.table.claims.margins import margins_question, within_margins
+from experiments.table.claims.verdicts import Comparison, Contrast, compare, text
 from experiments.table.selection import Selection, select
 from experiments.table.sweep_data import read
-from experiments.table.verdicts import Comparison, Contrast, compare, text
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ def report(first: Selection, second: Selection) -> list[str]:
 
 
 def _grid(selection: Selection) -> str:
-    ratios = ", ".join(f"{ratio:g}" for ratio in sorted(selection.rows["asked"].unique()))
+    column = amount_column(selection.rows)
+    values = sorted(selection.rows[column].dropna().unique())
+    if column == MACS:
+        amounts = ", ".join(amount_text(value, column) for value in values)
+    else:
+        amounts = f"ratios {', '.join(f'{value:g}' for value in values)}"
     seeds = ", ".join(f"{seed:g}" for seed in sorted(selection.rows["seed"].unique()))
-    return f"ratios {ratios}, seeds {seeds}"
+    return f"{amounts}, seeds {seeds}"

@@ -1,4 +1,4 @@
-"""A picture of every pruning schedule: `python -m experiments.plots.schedule_curves docs/schedules.png`."""
+"""A picture of every pruning schedule: `python -m experiments.plots.histories.schedule_curves docs/schedules.png`."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.declaration import Declaration
-from experiments.plots.elements.drawn import Drawn, Options, Skip, one_ratio, one_seed
+from experiments.plots.elements.drawn import Drawn, Options, Skip, one_amount, one_seed
 from experiments.plots.elements.style import (
     COLOURS,
     GREY,
@@ -23,7 +23,7 @@ from experiments.plots.elements.style import (
     wrapped,
 )
 from experiments.table.sweep_data import Sweep
-from experiments.table.task_curves import labels, names, percent, whole_network_ends
+from experiments.table.task_curves import labels, models_by_size, names, several_models, whole_network_ends
 
 _PER_FIGURE = 4
 _NO_LOSSES = ("step", "stage", "learning_rate", "sparsity", "loss")  # `loss` is the sum of the others
@@ -37,12 +37,15 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     """
     table = sweep.table
     seed = one_seed(table, options)
-    chosen = {"dense": list(table.loc[(table["stage"] == "dense") & (table["seed"] == seed), "run"])}
+    dense = table[(table["stage"] == "dense") & (table["seed"] == seed)]
+    chosen = {"dense": list(dense["run"])}
+    if several_models(table):
+        chosen = {f"{model}, dense": list(dense.loc[dense["model"] == model, "run"]) for model in models_by_size(table)}
     ends = whole_network_ends(table)
     if len(ends):
-        ratio = one_ratio(ends, options)
-        rows = ends[(ends["asked"] == ratio) & (ends["seed"] == seed)].assign(curve=labels(ends, ends))
-        chosen |= {f"{name}, {percent(ratio)}": list(rows.loc[rows["curve"] == name, "run"]) for name in names(table)}
+        amount = one_amount(ends, options)
+        rows = amount.of(ends[ends["seed"] == seed]).assign(curve=labels(ends, ends))
+        chosen |= {f"{name}, {amount}": list(rows.loc[rows["curve"] == name, "run"]) for name in names(table)}
     read = {name: sweep.history(runs[0]) for name, runs in chosen.items() if runs}
     histories = {name: history for name, history in read.items() if history is not None and len(history) > 1}
     titles = loss_titles(histories, sweep.problem)

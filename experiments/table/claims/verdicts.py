@@ -1,6 +1,7 @@
 """What one may say about two selections of runs: a paired contrast for each task, in numbers and in words.
 
-The contrast of a task is the mean normalised quality over the ratios, one selection minus the other, paired by seed.
+The contrast of a task is the mean normalised quality over the ratios (or the MACs that were to be left), one selection
+minus the other, paired by seed.
 What is said together is corrected together: Holm's family is every contrast of every comparison that one text makes.
 """
 
@@ -16,9 +17,10 @@ import pandas as pd
 
 from experiments.declaration import Task
 from experiments.errors import UserError
+from experiments.table.amounts import RATIO, amount_column, amount_text
+from experiments.table.claims.statistics import FEWEST_SEEDS, holm, interval, p_value
 from experiments.table.selection import Selection
-from experiments.table.statistics import FEWEST_SEEDS, holm, interval, p_value
-from experiments.table.task_curves import counted, normalised, percent, remaining
+from experiments.table.task_curves import counted, normalised, remaining, several_models
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Comparison:
 
     Attributes:
         names: of both.
-        ratios: that both have; `seeds` have all of them in both.
+        ratios: that both have, or MACs that were to be left; `seeds` have all of them in both.
+        measured_by: column of those: "asked" or "macs_asked".
+        one_scale: whether quality 1 is the best of several dense models, and not that of each.
         contrasts: a task each.
         cost: mean share of the dense MACs that remains in each selection.
         missing: seeds that are left out, as a selection lacks them at a ratio.
@@ -73,6 +77,8 @@ class Comparison:
     same_dense: bool
     family: int
     among: str
+    measured_by: str = RATIO
+    one_scale: bool = False
 
     @property
     def correction(self) -> str:
@@ -117,8 +123,9 @@ def compare_all(pairs: Sequence[tuple[Selection, Selection]], among: str = "repo
 
 def _uncorrected(first: Selection, second: Selection) -> Comparison | None:
     tasks = _common_tasks(first, second)
-    ratios = sorted({*first.rows["asked"]} & {*second.rows["asked"]})
-    tables = [_by_seed(selection, ratios) for selection in (first, second)]
+    column = amount_column(first.rows, second.rows)
+    ratios = sorted({*first.rows[column].dropna()} & {*second.rows[column].dropna()})
+    tables = [_by_seed(selection, ratios, column) for selection in (first, second)]
     seeds = sorted(set(tables[0].index) & set(tables[1].index))
     if not seeds:
         return None
@@ -134,11 +141,13 @@ def _uncorrected(first: Selection, second: Selection) -> Comparison | None:
         ratios=tuple(ratios),
         seeds=tuple(map(int, seeds)),
         contrasts=tuple(contrasts),
-        cost=(_cost(first, ratios, seeds), _cost(second, ratios, seeds)),
+        cost=(_cost(first, ratios, column, seeds), _cost(second, ratios, column, seeds)),
         missing=tuple(map(int, sorted(everyone - set(seeds)))),
-        same_dense=_same_dense(first.table, second.table, [task.column for task in tasks]),
+        same_dense=_same_dense(first, second, [task.column for task in tasks]),
         family=0,
         among="",
+        measured_by=column,
+        one_scale=several_models(first.table),
     )
 
 
@@ -154,27 +163,35 @@ def _common_tasks(first: Selection, second: Selection) -> list[Task]:
     return found
 
 
-def _by_seed(selection: Selection, ratios: list[float]) -> pd.DataFrame:
+def _by_seed(selection: Selection, ratios: list[float], column: str) -> pd.DataFrame:
     """Mean quality over the ratios for every seed that has them all; repeats are averaged first."""
     values = normalised(selection.table, selection.problem).loc[selection.rows.index]
-    keyed = values.groupby([selection.rows["seed"], selection.rows["asked"]]).mean()
-    keyed = keyed[keyed.index.get_level_values("asked").isin(ratios)]
+    keyed = values.groupby([selection.rows["seed"], selection.rows[column]]).mean()
+    keyed = keyed[keyed.index.get_level_values(column).isin(ratios)]
     sums = keyed.groupby(level="seed")
     complete = sums.size() == len(ratios)
     return sums.agg(lambda column: column.mean(skipna=False))[complete]
 
 
-def _cost(selection: Selection, ratios: list[float], seeds: list[float]) -> float:
+def _cost(selection: Selection, ratios: list[float], column: str, seeds: list[float]) -> float:
     """Mean share of the dense model's MACs."""
-    rows = selection.rows[selection.rows["asked"].isin(ratios) & selection.rows["seed"].isin(seeds)]
+    rows = selection.rows[selection.rows[column].isin(ratios) & selection.rows["seed"].isin(seeds)]
     return float(remaining(selection.table, "macs").loc[rows.index].mean())
 
 
-def _same_dense(first: pd.DataFrame, second: pd.DataFrame, columns: list[str]) -> bool:
-    """Whether the dense rows of the seeds that two tables share have the same figures."""
-    a, b = (table[table["stage"] == "dense"].set_index("seed").reindex(columns=columns) for table in (first, second))
+def _same_dense(first: Selection, second: Selection, columns: list[str]) -> bool:
+    """Whether the dense rows of the seeds that two selections share have the same figures."""
+    a, b = (_dense_rows(selection).set_index("seed").reindex(columns=columns) for selection in (first, second))
     a, b = a.align(b, join="inner")
     return bool(np.allclose(a.to_numpy(float), b.to_numpy(float), atol=1e-9, equal_nan=True))
+
+
+def _dense_rows(selection: Selection) -> pd.DataFrame:
+    """The dense models of a selection's own model."""
+    dense = selection.table[selection.table["stage"] == "dense"]
+    if not several_models(selection.table):
+        return dense
+    return dense[dense["model"].isin(selection.rows["model"])]
 
 
 def sentence(contrast: Contrast, names: tuple[str, str]) -> str:
@@ -198,8 +215,9 @@ def sentence(contrast: Contrast, names: tuple[str, str]) -> str:
 def heading(comparison: Comparison) -> str:
     """What is compared, how, and over how many contrasts p is corrected."""
     a, b = comparison.names
-    ratios = ", ".join(percent(ratio) for ratio in comparison.ratios)
-    text = f"{a} minus {b}: normalised quality (0: trivial predictor, 1: dense model), mean over {ratios}, paired by "
+    ratios = ", ".join(amount_text(ratio, comparison.measured_by).removeprefix("to ") for ratio in comparison.ratios)
+    best = "best dense model" if comparison.one_scale else "dense model"
+    text = f"{a} minus {b}: normalised quality (0: trivial predictor, 1: {best}), mean over {ratios}, paired by "
     return text + "; ".join(filter(None, ["seed", "95% t intervals", comparison.correction])) + "."
 
 
@@ -209,8 +227,9 @@ def cautions(comparison: Comparison) -> list[str]:
     first, second = comparison.cost
     if abs(first - second) > 0.02:
         shares = f"{first:.0%} and {second:.0%}"
-        lines.append(f"Mind: they do not cost the same: {shares} of the dense MACs remain on average.")
-    if not comparison.same_dense:
+        whose = "of the MACs of the largest dense model" if comparison.one_scale else "of the dense MACs"
+        lines.append(f"Mind: they do not cost the same: {shares} {whose} remain on average.")
+    if not comparison.same_dense and not comparison.one_scale:
         lines.append("Mind: the dense models of the same seed differ, so that pairing removes little noise.")
     if comparison.missing:
         seeds = ", ".join(map(str, comparison.missing))

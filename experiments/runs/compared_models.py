@@ -56,6 +56,10 @@ class ComparedModels:
             raise LeftOut(f"its {macs_text(macs)} are no more than the {macs_text(target)} that are to be left")
         return 1 - target / macs
 
+    def settled(self, run: RunSettings, macs: float) -> RunSettings:
+        """A run's settings with its ratio as a number; raises as `ratio`."""
+        return run.model_copy(update={"ratio": self.ratio(run, macs)})
+
     def columns(self, run: RunSettings) -> dict[str, Any]:
         """Columns of a run's rows: which model it has, and the MACs that are to be left; of a target, its own."""
         found: dict[str, Any] = {} if run.variant is None else {"model": run.variant}

@@ -49,8 +49,7 @@ class Stages:
     ) -> None:
         self.seed_model, self.folder, self.run = seed_model, folder, run
         self.models = models or ComparedModels(seed_model.problem)
-        ratio = self.models.ratio(run.settings, seed_model.costs.macs)
-        self.settings = run.settings.model_copy(update={"ratio": ratio})
+        self.settings = self.models.settled(run.settings, seed_model.costs.macs)
         self.text = run.name.rsplit("-", 1)[0]
         self._shown: keras.Model | None = None  # what was measured last
         self._answers: Answers | None = None  # what it answered
@@ -252,9 +251,8 @@ class Stages:
         self._shown = model
         seed_model.work.say(f"{self.text}: evaluating")
         with seed_model.watch("evaluate"):
-            costs = seed_model.costs.columns(seed_model.graph(run.part), run.budget)
             quality, self._answers = seed_model.measuring.quality_and_answers(model)
-            return {**costs, **quality}
+            return seed_model.costs.columns(seed_model.graph(run.part), run.budget) | quality
 
     def _measured_small(self, small: keras.Model, achieved: dict[str, float]) -> dict[str, Any]:
         """Costs, measures and latency of a smaller model, the dense weights being in the seed's own."""

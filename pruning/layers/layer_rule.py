@@ -164,6 +164,12 @@ def channel_axis(layer: Any, tensor: Any) -> int:
     return 1 if first else len(tensor.shape) - 1
 
 
+def axes_of(layer: Any) -> list[int] | None:
+    """An operation's axes as numbers; None where it means all of them."""
+    axes = getattr(layer, "axis", getattr(layer, "axes", None))
+    return None if axes is None else [int(axis) for axis in np.atleast_1d(axes)]
+
+
 # Activations that treat every number alone; those that look across channels are locked.
 ELEMENTWISE = (
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
@@ -193,7 +199,7 @@ def activate(call: Call, trace: Trace, channels: np.ndarray | None, attribute: s
 
 
 def _well_known(function: Any, name: str) -> bool:
-    """Whether a function is Keras's or TensorFlow's of that name."""
-    if str(getattr(function, "__module__", "")).startswith("tensorflow."):
+    """Whether a function is Keras's, or its backend's, of that name."""
+    if str(getattr(function, "__module__", "")).split(".")[0] in ("tensorflow", "jax", "torch"):
         return True
     return any(getattr(home, name, None) is function for home in (keras.activations, keras.ops))

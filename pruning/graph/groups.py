@@ -125,6 +125,9 @@ def collect_groups(trace: Trace) -> tuple[list[Group], np.ndarray, np.ndarray]:
         of that group it is, int (N,).
     """
     roots = trace.book.roots()
+    if trace.spared and trace.summed:
+        both = np.intersect1d(roots[np.concatenate(trace.spared)], roots[np.concatenate(trace.summed)])
+        trace.lock(both, "something divides by them, and something sums over them")
     reasons = trace.book.reasons()
     made_by: dict[int, set[int]] = {}
     for number, block in enumerate(trace.blocks):

@@ -10,7 +10,7 @@ import numpy as np
 from pruning.graph.trace import Trace
 from pruning.graph.walk import Call
 from pruning.layers.keeping import weightless
-from pruning.layers.layer_rule import Kept, Weightless
+from pruning.layers.layer_rule import Kept, Weightless, zero_if_masked
 
 
 class Tie(Weightless):
@@ -149,7 +149,10 @@ class NewAxis(Weightless):
 
 
 class Contract(Weightless):
-    """einsum, matmul and their like: a letter of the output carries its channels, a summed one locks them."""
+    """einsum, matmul and their like: a letter of the output carries its channels.
+
+    A summed one locks them, unless a masked channel of one of the factors is known to be zero.
+    """
 
     def channels(self, call: Call, trace: Trace) -> None:
         output, (operands, letters, out) = call.outputs[0], contraction(call)
@@ -162,6 +165,12 @@ class Contract(Weightless):
                     open_ |= own.count(letter) > 1 or (array is None and operand.shape[axis] not in (1, None))
                     known += [] if array is None else [array]
             lengths = {len(array) for array in known}
+            holders = [operand for operand, own in zip(operands, letters, strict=True) if letter in own]
+            zeros = [operand for operand in holders if zero_if_masked(trace, operand)]
+            if letter not in out and zeros and not open_ and len(lengths) == 1:
+                trace.tie(*known)
+                trace.needs_zero(known[0])
+                continue
             if known and letter in out and not open_ and lengths == {output.shape[out.index(letter)]}:
                 trace.tie(*known)
                 trace.give(output, known[0], call, out.index(letter))

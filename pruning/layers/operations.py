@@ -8,8 +8,9 @@ from pruning.graph.trace import Trace
 from pruning.graph.walk import Call
 from pruning.layers.activations import Softmax
 from pruning.layers.keeping import Elementwise, Keep, NotOfZero
-from pruning.layers.layer_rule import Kept, LayerRule, Locked, Weightless, axes_of
+from pruning.layers.layer_rule import Kept, LayerRule, Locked, Weightless, axes_of, sum_over
 from pruning.layers.merging import Contract, Divide, NewAxis, NotOfZeros, Power, Stack, Tie
+from pruning.layers.norms import UnitNorm
 from pruning.layers.reshaping import (
     DepthToSpace,
     ExpandDims,
@@ -28,10 +29,11 @@ class Reduce(Weightless):
 
     Args:
         root: whether it has no gradient where everything is zero (a norm, a standard deviation).
+        adds: whether zeros add nothing to it.
     """
 
-    def __init__(self, root: bool = False) -> None:
-        self._root = root
+    def __init__(self, root: bool = False, adds: bool = False) -> None:
+        self._root, self._adds = root, adds
 
     def channels(self, call: Call, trace: Trace) -> None:
         source, rank = call.inputs[0], len(call.inputs[0].shape)
@@ -40,6 +42,9 @@ class Reduce(Weightless):
             if rank - 1 not in over:
                 trace.give(output, None, call)
             for place, channels in trace.axes(source).items():
+                if place in over and self._adds:
+                    sum_over(call, trace, source, place)
+                    continue
                 if place in over:
                     trace.lock(channels, f"{call.path} reduces over channels")
                     continue
@@ -217,9 +222,10 @@ OPERATIONS: list[tuple[LayerRule, str, str]] = [
     (
         Reduce(),
         "keras.ops.numpy",
-        "Mean Sum Max Min Amax Amin Any All Average Prod Var Median Ptp CountNonzero Argmax Argmin Nanmax Nanmean "
-        "Nanmin Nanprod Nansum Nanvar Nanmedian Nanargmax Nanargmin",
+        "Mean Max Min Amax Amin Any All Average Prod Var Median Ptp Argmax Argmin Nanmax Nanmean "
+        "Nanmin Nanprod Nanvar Nanmedian Nanargmax Nanargmin",
     ),
+    (Reduce(adds=True), "keras.ops.numpy", "Sum Nansum CountNonzero"),
     (Reduce(root=True), "keras.ops.numpy", "Std Nanstd"),
     (Reduce(root=True), "keras.ops.linalg", "Norm"),
     (Reduce(), "keras.ops.math", "Logsumexp"),
@@ -229,7 +235,7 @@ OPERATIONS: list[tuple[LayerRule, str, str]] = [
         "keras.ops.numpy",
         "Cumsum Cumprod Nancumsum Nancumprod Diff Sort Argsort Argpartition ArraySplit Rot90",
     ),
-    (Along(), "keras.ops.nn", "Normalize"),
+    (UnitNorm(), "keras.ops.nn", "Normalize"),
     (Along((-2, -1)), "keras.ops.numpy", "Tril Triu"),
     (Along((-1,)), "keras.ops.math", "TopK"),
     (Split(), "keras.ops.numpy", "Split"),

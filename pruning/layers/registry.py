@@ -10,18 +10,18 @@ import keras
 from pruning.graph.trace import Trace
 from pruning.graph.walk import Call
 from pruning.layers.activations import Activation, PReLU, Softmax
-from pruning.layers.attention import MultiHeadAttention, VectorAttention
+from pruning.layers.attention import GroupedQueryAttention, MultiHeadAttention, VectorAttention
 from pruning.layers.convolutions import Conv, ConvTranspose, Depthwise, Separable
-from pruning.layers.dense import Dense
-from pruning.layers.embedding import Embedding
+from pruning.layers.dense import Dense, EinsumDense
+from pruning.layers.embedding import Embedding, ReversibleEmbedding
 from pruning.layers.keeping import Elementwise, Keep
 from pruning.layers.layer_rule import FunctionRule, LayerRule, Locked
 from pruning.layers.merging import Stack, Tie
-from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, LayerScale, Rescaling
+from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, GroupNorm, LayerScale, Rescaling, UnitNorm
 from pruning.layers.operations import OPERATIONS
-from pruning.layers.recurrent import Recurrent
+from pruning.layers.recurrent import Cell, ConvRecurrent, Recurrent
 from pruning.layers.reshaping import Flatten, Permute, Reshape
-from pruning.layers.wrappers import Bidirectional, TimeDistributed
+from pruning.layers.wrappers import RNN, Bidirectional, SpectralNormalization, StackedCells, TimeDistributed
 
 NAMED: dict[str, LayerRule] = {
     "keep": Keep(),
@@ -31,7 +31,6 @@ NAMED: dict[str, LayerRule] = {
     "lock": Locked(),
 }
 
-_NOT_YET = "pruning its channels is not supported"
 _SIZES = ("1D", "2D", "3D")
 
 
@@ -47,9 +46,12 @@ _LAYERS: list[tuple[LayerRule, str]] = [
     (Depthwise(), _sized("DepthwiseConv")),
     (Separable(), _sized("SeparableConv")),
     (Dense(), "Dense"),
+    (EinsumDense(), "EinsumDense"),
     (BatchNorm(), "BatchNormalization"),
     (Rescaling(), "Rescaling"),
-    (ACROSS_CHANNELS, "LayerNormalization GroupNormalization RMSNormalization UnitNormalization"),
+    (GroupNorm(), "GroupNormalization"),
+    (UnitNorm(), "UnitNormalization"),
+    (ACROSS_CHANNELS, "LayerNormalization RMSNormalization"),
     (BY_CONSTANTS, "Normalization"),
     (Activation(), "Activation"),
     (PReLU(), "PReLU"),
@@ -60,8 +62,8 @@ _LAYERS: list[tuple[LayerRule, str]] = [
             "MaxPooling AveragePooling GlobalMaxPooling GlobalAveragePooling AdaptiveMaxPooling "
             "AdaptiveAveragePooling ZeroPadding Cropping UpSampling SpatialDropout"
         )
-        + " Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom RandomShear "
-        "RandomBrightness RandomContrast",
+        + " RepeatVector Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom "
+        "RandomShear RandomBrightness RandomContrast",
     ),
     (
         Elementwise(),
@@ -72,13 +74,35 @@ _LAYERS: list[tuple[LayerRule, str]] = [
     (Flatten(), "Flatten"),
     (Reshape(), "Reshape"),
     (Permute(), "Permute"),
-    (MultiHeadAttention("attention"), "MultiHeadAttention GroupQueryAttention"),
-    (VectorAttention("attention"), "Attention AdditiveAttention"),
+    (MultiHeadAttention(), "MultiHeadAttention"),
+    (GroupedQueryAttention(), "GroupQueryAttention"),
+    (VectorAttention(), "Attention AdditiveAttention"),
     (Embedding(), "Embedding"),
+    (ReversibleEmbedding(), "ReversibleEmbedding"),
     (Recurrent(), "LSTM GRU SimpleRNN"),
-    (Locked(_NOT_YET), _sized("ConvLSTM")),
+    (ConvRecurrent(), _sized("ConvLSTM")),
+    (Cell(), "LSTMCell GRUCell SimpleRNNCell"),
+    (StackedCells(), "StackedRNNCells"),
+    (RNN(), "RNN"),
     (TimeDistributed(), "TimeDistributed"),
+    (SpectralNormalization(), "SpectralNormalization"),
     (Bidirectional(), "Bidirectional"),
+    (
+        Locked("changes a picture's colours or objects", multiplies=False),
+        "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes "
+        "MixUp RandAugment RandomColorDegeneration RandomColorJitter RandomElasticTransform RandomErasing "
+        "RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization "
+        "RandomSaturation RandomSharpness Solarization",
+    ),
+    (
+        Locked("reads numbers or words, which are no channels", multiplies=False),
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup StringLookup TextVectorization",
+    ),
+    (Locked("reads a wave", multiplies=True), "MelSpectrogram STFTSpectrogram"),
+    (
+        Locked("holds layers that the graph does not show", multiplies=True),
+        "Pipeline FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
+    ),
 ]
 
 # Raw operations, and layers that only the models of keras.applications have; they are not exported.
@@ -189,6 +213,11 @@ class Unknown(Locked):
     def macs(self, call: Call, sizes: Any) -> int | None:
         ours = type(call.layer).__module__.startswith("keras.src.ops.")
         return 0 if ours and type(call.layer).__name__ not in _MULTIPLY else None
+
+
+def rule_of_class(kind: type) -> LayerRule | None:
+    """The rule that is registered for a layer class itself."""
+    return _RULES.get(kind)
 
 
 class Quantised(Locked):

@@ -46,7 +46,7 @@ def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
         return
     seen.add(id(layer))
     yield layer
-    inner = layer.layers if is_model(layer) else vars(layer).values()
-    for other in inner:
-        if isinstance(other, keras.Operation):
-            yield from _every(other, seen)
+    for held in [layer.layers] if is_model(layer) else vars(layer).values():
+        for other in held if isinstance(held, list | tuple) else (held,):
+            if isinstance(other, keras.Operation):
+                yield from _every(other, seen)

@@ -145,15 +145,19 @@ PER_CHANNEL = rng.normal(size=8).astype("float32")
         (8, lambda x, y: ops.moments(x, axes=[1, 2])),
         (8, lambda x, y: [ops.cumsum(x, axis=1), ops.sort(x, axis=2), ops.diff(x, axis=1), ops.softmax(x, axis=1)]),
         (8, lambda x, y: ops.normalize(x, axis=1)),
+        (8, lambda x, y: [ops.normalize(x), ops.sum(x, axis=-1)]),  # tanh of zero adds nothing
+        (0, lambda x, y: ops.sum(ops.sigmoid(x), axis=-1)),
         (0, lambda x, y: ops.mean(x, axis=-1)),
         (0, lambda x, y: ops.sort(x, axis=-1)),
         (0, lambda x, y: ops.top_k(x, 2)[0]),
-        # products over axes: what is summed over stays
+        # products over axes
         (8, lambda x, y: ops.matmul(ops.softmax(ops.zeros((4, 4)) + y[:, :, :4, 0]), ops.mean(x, axis=2))),
         (8, lambda x, y: ops.einsum("bhwc,bhvc->bvwc", x, y)),
         (8, lambda x, y: ops.einsum("...wc,...vc->...vc", x, y)),
-        (0, lambda x, y: ops.einsum("bhwc,bhvc", x, y)),
-        (0, lambda x, y: ops.matmul(x, ops.transpose(y, (0, 1, 3, 2)))),
+        (8, lambda x, y: ops.einsum("bhwc,bhvc->bhwv", x, y)),  # a masked factor is zero
+        (8, lambda x, y: ops.matmul(x, ops.transpose(y + 1.0, (0, 1, 3, 2)))),
+        (0, lambda x, y: ops.einsum("bhwc,bhvc", x + 1.0, ops.sigmoid(y))),
+        (0, lambda x, y: ops.einsum("bhwc,cd", x, np.ones((8, 3), "float32"))),
         (0, lambda x, y: ops.dot_product_attention(x, y, x + y)),
     ],
 )

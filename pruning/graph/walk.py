@@ -239,7 +239,8 @@ class _Walker:
         if isinstance(layer, keras.Sequential):
             self._found.entries.append((path, tensors[0]))
             return replay(layer, None, {"input": tensors[0]}, inside)[0]
-        outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
+        kind = keras.Operation if isinstance(layer, keras.layers.EinsumDense) else type(layer)  # it may say None
+        outputs = keras.tree.flatten(kind.compute_output_spec(layer, *args, **kwargs))
         # A layer may answer with its input's own spec: a tensor of its own keeps "who made it" unambiguous.
         outputs = [keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in outputs]
         self._found.calls.append(Call(layer, path, self._part, tuple(args), dict(kwargs), tensors, outputs, node))

@@ -41,7 +41,12 @@ def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
         return
     seen.add(id(layer))
     yield layer
-    inner = layer.layers if is_model(layer) else vars(layer).values()
+    inner = layer.layers if is_model(layer) else [*vars(layer).values(), *_modules(layer)]
     for other in inner:
         if isinstance(other, keras.Operation):
             yield from _every(other, seen)
+
+
+def _modules(layer: Any) -> list[Any]:
+    """Layers held as attributes on PyTorch, whose modules keep them apart from other attributes."""
+    return list(getattr(layer, "_modules", {}).values())

@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 VENV := .venv
 RUN := $(VENV)/bin/python
+BACKENDS ?= .venv-backends
 SWEEP ?= shapes
 WORKERS ?= 2
 # One thread a worker: many small graphs, and no worker waits for another.
@@ -9,7 +10,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(VENV)/.installed ## make .venv with every version pinned
@@ -61,6 +62,19 @@ test: lint ## lint, and the fast tests
 .PHONY: test-slow
 test-slow: install ## the tests that `make test` leaves out
 	@$(RUN) -m pytest -q -m slow
+
+.PHONY: test-backends
+test-backends: $(BACKENDS)/.installed ## pruning on JAX and on PyTorch, in an environment of its own (BACKENDS=folder)
+	@for backend in jax torch; do \
+		echo "KERAS_BACKEND=$$backend"; \
+		KERAS_BACKEND=$$backend $(ONE_THREAD) $(BACKENDS)/bin/python -m pytest -q tests/backends tests/schedules || exit 1; \
+	done
+
+$(BACKENDS)/.installed: setup.cfg constraints.txt pyproject.toml
+	@sh scripts/make_venv.sh $(BACKENDS)
+	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		--extra-index-url https://download.pytorch.org/whl/cpu -e ".[backends]"
+	@touch $@
 
 .PHONY: lint
 lint: install ## ruff and mypy

@@ -46,7 +46,13 @@ def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
         return
     seen.add(id(layer))
     yield layer
-    for held in [layer.layers] if is_model(layer) else vars(layer).values():
+    inner = [layer.layers] if is_model(layer) else [*vars(layer).values(), *_modules(layer)]
+    for held in inner:
         for other in held if isinstance(held, list | tuple) else (held,):
             if isinstance(other, keras.Operation):
                 yield from _every(other, seen)
+
+
+def _modules(layer: Any) -> list[Any]:
+    """Layers held as attributes on PyTorch, whose modules keep them apart from other attributes."""
+    return list(getattr(layer, "_modules", {}).values())

@@ -104,7 +104,7 @@ def _macs_axis(axis: Axes, table: pd.DataFrame) -> None:
     low, high = 0.85 * macs.min(), 1.15 * macs.max()
     axis.set_xscale("log")
     axis.set_xlim(high, low)
-    places = [step * 10**power for power in range(2, 14) for step in (1, 2, 5)]
+    places = [step * 10**power for power in range(2, 14) for step in (1, 2, 3, 6)]
     axis.set_xticks([place for place in places if low < place < high])
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: macs_text(value).replace(" ", "\n")))
     axis.xaxis.set_minor_locator(NullLocator())

@@ -27,6 +27,7 @@ from experiments.plots.elements.style import (
     titled,
     wrapped,
 )
+from experiments.table.amounts import MACS, RATIO, amount_column, amount_text
 from experiments.table.sweep_data import Sweep
 from experiments.table.task_curves import (
     counted,
@@ -35,7 +36,6 @@ from experiments.table.task_curves import (
     left_text,
     names,
     normalised,
-    percent,
     remaining,
     several_models,
     whole_network_ends,
@@ -87,16 +87,16 @@ def settings_means(table: pd.DataFrame, problem: Declaration, cost: str) -> pd.D
     """A row a setting (curve and ratio) and one for the dense model: what remains of the cost, and its qualities.
 
     Returns:
-        columns curve, model, asked, remaining, `all` (mean of the tasks), and one for every task. Dense rows, one a
-        model, have no curve.
+        columns curve, model, asked, macs_asked, remaining, `all` (mean of the tasks), and one for every task. Dense
+        rows, one a model, have no curve.
     """
     ends = whole_network_ends(table)
     quality = normalised(table, problem)
     share = remaining(table, cost)
     rows = pd.concat(
         [
-            ends[["asked", "model"]].assign(curve=labels(ends, ends)),
-            table.loc[table["stage"] == "dense", ["asked", "model"]].assign(curve="", asked=0.0),
+            ends[[RATIO, MACS, "model"]].assign(curve=labels(ends, ends)),
+            table.loc[table["stage"] == "dense", [RATIO, MACS, "model"]].assign(curve="", asked=0.0),
         ]
     )
     rows = rows.assign(model=rows["model"].fillna(""), remaining=share.loc[rows.index])
@@ -145,6 +145,7 @@ def _panel(axis: Axes, points: pd.DataFrame, key: str, shown: dict[str, Look], a
     best = front(points["remaining"], points[key])
     line = points[best].sort_values("remaining")
     axis.step(line["remaining"], line[key], where="post", color=INK, linewidth=1.1, zorder=2)
+    column = amount_column(points[points["curve"] != ""])
     for (_, row), chosen in zip(points.iterrows(), best, strict=True):
         if not row["curve"]:
             colour = dense_colours.get(row["model"], INK)
@@ -162,7 +163,7 @@ def _panel(axis: Axes, points: pd.DataFrame, key: str, shown: dict[str, Look], a
         )
         if annotate and chosen:
             axis.annotate(
-                percent(row["asked"]),
+                amount_text(row[column], column).removeprefix("to "),
                 (row["remaining"], row[key]),
                 xytext=(0, 6),
                 fontsize=8,

@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 import keras
 
+from pruning.graph.channel_graph import ChannelGraph
+from pruning.masks.masking import hold
 from pruning.tasks.budgets.budget_search import judged
-from pruning.tasks.snapshot import Snapshot
+from pruning.tasks.snapshot import Snapshot, plan_of
 from pruning.tasks.task_measures import TaskMeasures
 from schedules.task_budget import TaskBudget
 
@@ -171,7 +173,8 @@ class BudgetGuard(keras.callbacks.Callback):
         if self.action == "step_back":
             snapshot, plan = self._good
             iterations = self.model.optimizer.iterations
-            now = int(iterations)
+            now, graph = int(iterations), ChannelGraph(self.model)
+            hold(self.model, plan_of(graph, {}) if plan is None else plan, graph)
             snapshot.restore()
             iterations.assign(now)  # learning rates and schedules go by it
             self.pruner.plan = plan

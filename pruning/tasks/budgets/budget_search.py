@@ -12,7 +12,7 @@ from pruning.masks.masking import hold
 from pruning.scores.criteria import Scores
 from pruning.tasks.budgets.budget_trials import Found, Trial, TrialFolder
 from pruning.tasks.budgets.loss_surrogate import grow_within
-from pruning.tasks.snapshot import Snapshot
+from pruning.tasks.snapshot import Snapshot, silence
 from pruning.tasks.task_measures import Measured, TaskMeasures
 from schedules.task_budget import Judgement, TaskBudget
 
@@ -97,9 +97,11 @@ class BudgetSearch:
         for number in range(self._count):
             rise = math.exp((low + high) / 2)
             if number == len(kept.trials):
+                silence(self.graph, {})  # no mask is noted any more
                 dense.restore()
                 self._try(rise, kept, kept.reference)
             low, high = (math.log(rise), high) if kept.trials[number].held else (low, math.log(rise))
+        silence(self.graph, {})
         dense.restore()
         trials, best = tuple(kept.trials[: self._count]), kept.best
         if best is None:

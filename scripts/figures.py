@@ -26,7 +26,7 @@ from experiments.table.task_curves import counted, percent
 from experiments.table.verdicts import Comparison, Contrast, compare_all
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/faster_rcnn.md", "docs/results.md", "docs/retrain.md")
+PAGES = ("README.md", "docs/faster_rcnn.md", "docs/results.md", "docs/retrain.md", "docs/retraining.md")
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}
 Ratios = tuple[float, ...]

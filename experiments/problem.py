@@ -7,14 +7,13 @@ docs/own_problem.md builds one.
 from __future__ import annotations
 
 import copy
-import statistics
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.declaration import Breakdown, Declaration, Figure, Task
 from experiments.errors import UserError
+from experiments.repeated_timing import first_and_usual
 from experiments.sample_answers import Answers
 from experiments.settings.recipe import FinetuneSettings, Settings
 
@@ -275,13 +274,8 @@ class Problem:
             seconds of compilation, seconds of a sample.
         """
         split = self.recipe.evaluation.split
-        seconds: list[float] = []
-        while len(seconds) < 2 or len(seconds) < 2 + affordable(seconds[1]):
-            began = time.perf_counter()
-            self.evaluate(model, split)
-            seconds.append(time.perf_counter() - began)
-        usual = statistics.median(seconds[1:])
-        return seconds[0] - usual, usual / self.examples(split)
+        first, usual = first_and_usual(lambda: self.evaluate(model, split), affordable)
+        return first - usual, usual / self.examples(split)
 
     def cost_columns(self, model: keras.Model) -> dict[str, Any]:
         """Columns of every row that say what its MACs count."""

@@ -64,6 +64,8 @@ def _columns(sweep: Sweep, ends: pd.DataFrame) -> dict[str, Callable[[pd.DataFra
     """Head -> what a cell says of the rows of one curve and ratio."""
     found: dict[str, Callable[[pd.DataFrame], str]] = {}
     for task in sweep.tasks:
+        if f"drop_{task.name}" not in ends:  # its dense network is no better than the floor
+            continue
         found[f"drop: {task.title}"] = _drop(f"drop_{task.name}", f"delta_{task.column}")
     found["worst task"] = _most(sweep.problem.titles, "worst_task")
     found["its drop"] = _mean("worst_drop", 3)

@@ -31,7 +31,7 @@ def test_a_mistake_in_a_command_is_one_message_and_no_traceback(pytestconfig):
     command = [sys.executable, str(pytestconfig.rootpath / "scripts" / "sweep.py"), "no-such-recipe.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: no-such-recipe.yaml: no such recipe. Recipes that ship: balloon, coco,")
+    assert done.stderr.startswith("error: no-such-recipe.yaml: no such recipe. Recipes that ship: backbones,")
     assert len(done.stderr.splitlines()) == 1
 
 

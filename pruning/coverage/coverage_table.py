@@ -3,7 +3,6 @@
 Nothing in it is claimed: each row is read from the graph of a small model around the layer.
 """
 
-import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -51,7 +50,8 @@ def verdict(model: Any) -> tuple[str, str]:
         return (PRUNED if inner else FOLLOWS), ""
     if inner:
         return (INSIDE if before else PRUNED), ""
-    return KEPT, _reason(next((group.locked for group in (*before, *graph.groups) if group.locked), ""))
+    locked = next((group.locked for group in (*before, *graph.groups) if group.locked), "")
+    return KEPT, _reason(locked, [call.path for call in graph.calls])
 
 
 def layer_verdicts() -> dict[str, tuple[str, str]]:
@@ -102,11 +102,12 @@ def _outside(group: Any) -> bool:
     return any(member.path.startswith(("before", "end")) for member in group.producers) or not group.producers
 
 
-def _reason(locked: str) -> str:
-    """A reason without the names of the example's layers."""
-    first = locked.split("; ")[0]
-    first = re.sub(r" \([\w/.]+\)$", "", first)
-    return re.sub(r"^\w+(/\w+)* (?=[a-z])", "", first) if re.match(r"^[a-z_0-9]+_?\d* ", first) else first
+def _reason(locked: str, paths: Iterable[str]) -> str:
+    """The first reason, without the names of the example's layers."""
+    found = locked.split("; ")[0]
+    for path in paths:
+        found = found.removesuffix(f" ({path})").removeprefix(f"{path} ")
+    return found
 
 
 def _shown(what: str, names: Iterable[str]) -> Iterable[str]:

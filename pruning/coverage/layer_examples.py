@@ -61,7 +61,7 @@ def layer_examples() -> dict[str, Example]:
     """Name of a layer in `keras.layers` -> its example; names that this version of Keras lacks are left out."""
     found = {
         "Dense": Example(lambda: L.Dense(6)),
-        "EinsumDense": Example(lambda: L.EinsumDense("abc,cde->abde", (5, 4, 6), bias_axes="de"), (5, 8)),
+        "EinsumDense": Example(lambda: L.EinsumDense("abc,cd->abd", (5, 6), bias_axes="d"), (5, 8)),
         "Embedding": Example(lambda: L.Embedding(WORDS, 6), (5,), integers=True),
         "ReversibleEmbedding": Example(lambda: L.ReversibleEmbedding(WORDS, 6), (5,), integers=True),
         "BatchNormalization": Example(lambda: L.BatchNormalization()),
@@ -114,7 +114,7 @@ def layer_examples() -> dict[str, Example]:
         found[f"SpatialDropout{size}"] = Example(_maker(f"SpatialDropout{size}", 0.2), shape)
     for name in ("LSTM", "GRU", "SimpleRNN"):
         found[name] = Example(_maker(name, 6), (5, 8))
-        found[f"{name}Cell"] = Example(lambda name=name: L.RNN(getattr(L, f"{name}Cell")(6)), (5, 8))
+        found[f"{name}Cell"] = Example(_celled(f"{name}Cell"), (5, 8))
     for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"):
         found[name] = Example(_maker(name), inputs=2)
     for name in ("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"):
@@ -129,6 +129,10 @@ def layer_examples() -> dict[str, Example]:
 
 def _maker(name: str, *args: Any, **settings: Any) -> Callable[[], Any]:
     return lambda: getattr(L, name)(*args, **settings)
+
+
+def _celled(name: str) -> Callable[[], Any]:
+    return lambda: L.RNN(getattr(L, name)(6))
 
 
 def _attend(layer: Any, tensors: list) -> Any:

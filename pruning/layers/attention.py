@@ -132,7 +132,7 @@ class VectorAttention(LayerRule):
                 trace.lock(channels, f"{call.path} scores them with what is no channel")
         trace.tie(asked, held)
         scale = getattr(call.layer, "scale", None)
-        if scale is not None and scale.shape:
+        if scale is not None and len(scale.shape):
             trace.slice(call, "carries", scale, -1, asked)
         for output in call.outputs:
             trace.give(output, None, call)

@@ -83,10 +83,10 @@ def _own_axis(call: Call, trace: Trace, why: str) -> np.ndarray | None:
     """Channels on the axis of a norm, handed on; those on other axes are locked."""
     source, output = call.inputs[0], call.outputs[0]
     own = call.layer.axis % len(source.shape)
-    for axis, channels in trace.axes(source).items():
+    for axis, across in trace.axes(source).items():
         if axis != own:
-            trace.lock(channels, f"{why} {call.layer.axis} ({call.path})")
-            trace.give(output, channels, call, axis)
+            trace.lock(across, f"{why} {call.layer.axis} ({call.path})")
+            trace.give(output, across, call, axis)
     channels = trace.channels(source, own)
     trace.give(output, channels, call, own)
     return channels

@@ -66,7 +66,10 @@ class RNN(LayerRule):
         inner = trace.inner(call, layer.cell, [step], [out])
         cells = inner.inner or [inner]
         if not all(isinstance(cell.rule, Cell) for cell in cells):
-            trace.lock_all(call, "a cell that is no LSTMCell, GRUCell or SimpleRNNCell")
+            why = "a cell that is no LSTMCell, GRUCell or SimpleRNNCell"
+            trace.lock_all(call, why)
+            for cell in cells:
+                trace.lock(trace.channels(cell.outputs[0]), f"{why} ({call.path})")
             return
         made = [trace.channels(cell.outputs[0]) for cell in cells]
         states = [own for own, cell in zip(made, cells, strict=True) for _ in _state_sizes(cell.layer)]

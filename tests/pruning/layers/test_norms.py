@@ -30,7 +30,7 @@ def test_one_group_of_all_channels_stays(nets, holds):
 
 
 def test_channels_first(nets, holds):
-    image = keras.Input((3, 8, 8), name="image")
+    image = keras.Input((3, 10, 11), name="image")
     x = L.Conv2D(12, 3, data_format="channels_first", name="conv")(image)
     x = L.GroupNormalization(6, axis=1, name="norm")(x)
     x = L.GlobalMaxPooling2D(data_format="channels_first", name="pool")(x)

@@ -46,16 +46,16 @@ def models() -> Iterator[tuple[str, str, Callable[[], Any]]]:
         side = 71 if name == "Xception" else SIZE  # it takes no smaller ones
         yield "kimm", name, partial(
             _built, "kimm.models", name, weights=None, classes=CLASSES, input_shape=(side, side, 3),
-            include_preprocessing=False,
+            include_preprocessing=False, classifier_activation=None,
         )  # fmt: skip
     for name, settings in _MEDICAI.items():
-        shape = {"input_shape": (SIZE, SIZE, 3), "num_classes": CLASSES}
+        shape = {"input_shape": (SIZE, SIZE, 3), "num_classes": CLASSES, "classifier_activation": None}
         yield "medicai", name, partial(_built, "medicai.models", name, **shape, **settings)
     for path, settings in _KECAM.items():
         home, name = path.split(".")
         yield "kecam", name, partial(
             _built, f"keras_cv_attention_models.{home}", name, input_shape=(SIZE, SIZE, 3), num_classes=CLASSES,
-            pretrained=None, **settings,
+            pretrained=None, classifier_activation=None, **settings,
         )  # fmt: skip
 
 

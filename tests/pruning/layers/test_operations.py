@@ -102,7 +102,7 @@ PER_CHANNEL = rng.normal(size=8).astype("float32")
         (8, lambda x, y: ops.image.extract_patches(x, (2, 3))),
         # what is taken
         (8, lambda x, y: x[..., 3:]),
-        (7, lambda x, y: [x[:, 1, :, 2:5], x[:, None, ::2, -1]]),
+        (8, lambda x, y: [x[:, 1, :, 2:5], x[:, None, ::2, -1]]),
         (7, lambda x, y: [x[..., ::-1], x[..., :3], x[..., -1]]),
         (4, lambda x, y: [x[..., ::2], x[..., 1::2]]),
         (0, lambda x, y: x[..., 1:7:2]),

@@ -29,15 +29,15 @@ def plain():
 
 
 def residual():
-    """A skip, a depthwise and a separable convolution, and what PyTorch keeps apart: a layer within a layer."""
+    """A skip around a depthwise and a separable convolution, and a recurrent layer."""
     image = keras.Input((8, 8, 3), name="image")
     stem = L.Conv2D(8, 3, padding="same", name="stem")(image)
     x = L.Conv2D(6, 3, padding="same", activation="relu", name="inside")(stem)
     x = L.DepthwiseConv2D(3, padding="same", name="deep")(x)
     x = L.BatchNormalization(name="back_norm")(L.SeparableConv2D(8, 3, padding="same", name="back")(x))
     x = L.Activation("relu", name="joined")(L.Add(name="add")([stem, x]))
-    x = L.Reshape((64, 8), name="sequence")(L.Conv2D(8, 1, name="head")(x))
-    x = L.Bidirectional(L.LSTM(4, name="lstm"), name="both")(x)
+    x = L.Reshape((4, 7), name="sequence")(L.Conv2D(7, 1, strides=4, name="head")(x))
+    x = L.GRU(4, name="gru")(x)
     return filled(keras.Model(image, L.Dense(3, name="logits")(x), name="residual"))
 
 

@@ -18,7 +18,7 @@ def test_masked_equals_removed(small, net):
     assert removed.count_params() < net.count_params()
     assert small.difference(net, masked) > 1e-3
     assert small.difference(masked, removed) < 1e-5
-    assert pruning.cost(removed).macs == pruning.cost(masked).macs < pruning.cost(net).macs
+    assert pruning.cost(removed).macs == pruning.cost(masked).effective.macs < pruning.cost(net).macs
 
 
 def test_a_smaller_model_is_saved_and_loaded(small, net, tmp_path):
@@ -37,7 +37,8 @@ def test_a_layer_within_a_layer_keeps_its_own_class(small):
 
     x = image = keras.Input((4, 3), name="steps")
     x = keras.layers.Conv1D(5, 1, name="conv")(x)
-    x = keras.layers.Bidirectional(Doubled(2, name="inner"), name="both")(x)
+    with keras.saving.custom_object_scope({"Doubled": Doubled}):  # Keras makes the backward layer from the config
+        x = keras.layers.Bidirectional(Doubled(2, name="inner"), name="both")(x)
     model = keras.Model(image, keras.layers.Dense(1, name="out")(x))
     plan = half(model)
     masked, removed = pruning.mask(model, plan), pruning.remove(model, plan)

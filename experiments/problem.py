@@ -225,11 +225,7 @@ class Problem:
         return uncompiled(model)
 
     def load(self, path: str | Path) -> keras.Model:
-        """Read a saved model.
-
-        Raises:
-            UserError: there is none, or it cannot be read.
-        """
+        """Read a saved model; UserError where there is none, or it cannot be read."""
         from experiments.problems.functional import load
 
         return load(path)
@@ -256,10 +252,10 @@ class Problem:
 
     def timing(self, model: keras.Model) -> tuple[Any, int, Callable[[Any, Any], Any]]:
         """What latency is timed on: inputs, the number of samples in them, and call(model, inputs)."""
-        batch = next(iter(self.batches("train", 0)))
-        inputs = batch[0] if isinstance(batch, tuple | list) else batch
         import keras
 
+        batch = next(iter(self.batches("train", 0)))
+        inputs = batch[0] if isinstance(batch, tuple | list) else batch
         one = keras.tree.map_structure(lambda value: value[:1], inputs)
         return one, 1, lambda model, inputs: model.predict_on_batch(inputs)
 
@@ -291,8 +287,7 @@ class Problem:
         """Pictures of what models do, a row a sample: (title, RGB uint8) of the truth and of each model.
 
         Args:
-            models: title -> model.
-            count: of samples.
+            models: title -> model; count: of samples.
             photographs: whether pictures may be shown; else what is found, on plain grey.
 
         Returns:

@@ -26,7 +26,7 @@ from experiments.plots.elements.style import (
     titled,
     wrapped,
 )
-from experiments.settings.quantities import macs_text
+from experiments.settings.quantities import MACS_UNITS
 from experiments.table.amounts import MACS
 from experiments.table.sweep_data import Sweep
 from experiments.table.task_curves import labels, names, several_models, whole_network_ends
@@ -101,12 +101,14 @@ def _line(
 def _macs_axis(axis: Axes, table: pd.DataFrame) -> None:
     """MACs on a logarithmic axis, from the largest model at the left to the smallest at the right."""
     macs = table["effective_macs"].dropna()
+    size, unit = next((size, unit) for size, unit in MACS_UNITS if size <= macs.max() or size == 1)
     low, high = 0.85 * macs.min(), 1.15 * macs.max()
     axis.set_xscale("log")
     axis.set_xlim(high, low)
     places = [step * 10**power for power in range(2, 14) for step in (1, 2, 3, 6)]
     axis.set_xticks([place for place in places if low < place < high])
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: macs_text(value).replace(" ", "\n")))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / size:g}"))
+    axis.set_xlabel(unit)
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.xaxis.set_tick_params(labelbottom=True)

@@ -38,7 +38,7 @@ def budget_pages(folder: Path) -> list[Path]:
     looks = {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
     most = table["allowed"].max() * 1.1
     axes[0].plot([0, most], [0, most], color=INK, linewidth=0.9)
-    axes[0].annotate("held below the line", (0.98, 0.03), xycoords="axes fraction", ha="right", color=GREY, fontsize=8)
+    axes[0].annotate("not held", (0.03, 0.93), xycoords="axes fraction", color=GREY, fontsize=8)
     for number, name in enumerate(names):
         mine, (colour, marker) = table[table["tasks"] == name], looks[name]
         aside = mine["allowed"] * (1 + 0.035 * (number - (len(names) - 1) / 2))  # equal budgets stand side by side

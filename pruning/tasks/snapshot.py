@@ -77,7 +77,10 @@ def plan_of(graph: ChannelGraph, gone: dict[str, np.ndarray], asked: float = 0.0
         model=graph.network.name,
         fingerprint=graph.fingerprint,
         sizes={group.name: group.size for group in graph.prunable},
-        removed={name: tuple(np.flatnonzero(channels).tolist()) for name, channels in gone.items()},
+        removed={
+            group.name: tuple(np.flatnonzero(gone[group.name]).tolist()) if group.name in gone else ()
+            for group in graph.prunable
+        },
         asked=float(asked),
         achieved=sum(int(filters[name][channels].sum()) for name, channels in gone.items()) / total,
         criterion=criterion,

@@ -231,7 +231,7 @@ def test_what_each_task_lost_comes_after_the_summary(made_three, tmp_path):
     folder = made_three.make(tmp_path / "three", files=True)
     table = with_summary(pd.read_csv(folder / "runs.csv"), made_three.problem())
     table["churn_digit_lost"] = 0.25
-    table.drop(columns="drop_colour").to_csv(folder / "runs.csv", index=False)  # dense no better than chance
+    table.drop(columns="drop_colour").to_csv(folder / "runs.csv", index=False)  # no better than chance
     found = task_drops(read(folder))
     assert found["head"][:3] == ["drop: digits", "drop: angles", "worst task"]
     assert "churn: digit lost" in found["head"] and "multi-task Δ, %" in found["head"]

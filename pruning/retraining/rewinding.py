@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
-from pruning.masks.masking import hold, holder
+from pruning.masks.masking import hold
 from pruning.plans.pruning_plan import Plan
 
 
@@ -49,7 +49,7 @@ def rewind(model: Any, weights: Mapping[str, np.ndarray], plan: Plan, graph: Cha
 
     Frankle et al., "Stabilizing the Lottery Ticket Hypothesis", 2019, arXiv 1903.01611: prune, go back to the
     weights of step k, train again as from there; several rounds of it are iterative magnitude pruning. The
-    optimizer's moments begin at zero; its count of updates goes on.
+    optimizer's moments are as at the beginning; its count of updates goes on.
 
     Args:
         model: compiled with `pruning.masked(optimizer)`; changed in place.
@@ -60,7 +60,12 @@ def rewind(model: Any, weights: Mapping[str, np.ndarray], plan: Plan, graph: Cha
     Raises:
         ValueError: the weights are those of another model, or the optimizer cannot hold masks.
     """
-    optimizer = holder(model)
+    optimizer = getattr(model, "optimizer", None)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    if not hasattr(optimizer, "set_masks"):
+        raise ValueError(
+            f"model {model.name!r} cannot hold masks in training: compile it with pruning.masked(optimizer)"
+        )
     variables = {variable.path: variable for variable in model.weights}
     wrong = [
         path for path, variable in variables.items()
@@ -77,5 +82,11 @@ def rewind(model: Any, weights: Mapping[str, np.ndarray], plan: Plan, graph: Cha
     if optimizer.built:
         for slots in optimizer.slots().values():
             for slot in slots:
-                slot.assign(np.zeros(tuple(slot.shape)))
+                slot.assign(np.full(tuple(slot.shape), _first_value(optimizer, slot)))
     hold(model, plan, graph)
+
+
+def _first_value(optimizer: Any, slot: Any) -> float:
+    """What a slot begins with: 0, but for the accumulators of Adagrad and Ftrl."""
+    accumulates = slot.path.endswith("_accumulator") and not slot.path.endswith("_gradient_accumulator")
+    return float(getattr(optimizer, "initial_accumulator_value", 0.0)) if accumulates else 0.0

@@ -50,7 +50,7 @@ def rewind(model: Any, weights: Mapping[str, np.ndarray], plan: Plan, graph: Cha
 
     Frankle et al., "Stabilizing the Lottery Ticket Hypothesis", 2019, arXiv 1903.01611: prune, go back to the
     weights of step k, train again as from there; several rounds of it are iterative magnitude pruning. The
-    optimizer's moments begin at zero; its count of updates goes on.
+    optimizer's moments are as at the beginning; its count of updates goes on.
 
     Args:
         model: compiled with `pruning.masked(optimizer)`; changed in place.
@@ -78,5 +78,11 @@ def rewind(model: Any, weights: Mapping[str, np.ndarray], plan: Plan, graph: Cha
     for optimizer in optimizers:
         for slots in optimizer.slots().values() if optimizer.built else ():
             for slot in slots:
-                slot.assign(np.zeros(tuple(slot.shape)))
+                slot.assign(np.full(tuple(slot.shape), _first_value(optimizer, slot)))
     hold(model, plan, graph)
+
+
+def _first_value(optimizer: Any, slot: Any) -> float:
+    """What a slot begins with: 0, but for the accumulators of Adagrad and Ftrl."""
+    accumulates = slot.path.endswith("_accumulator") and not slot.path.endswith("_gradient_accumulator")
+    return float(getattr(optimizer, "initial_accumulator_value", 0.0)) if accumulates else 0.0

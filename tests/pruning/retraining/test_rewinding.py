@@ -57,6 +57,29 @@ def test_a_training_that_begins_behind_the_step_keeps_nothing():
     assert keep.weights is None
 
 
+@pytest.mark.parametrize("name", ["Adagrad", "Ftrl", "RMSprop"])
+def test_moments_are_those_of_a_fresh_optimizer(name):
+    model, fresh = small(), small()
+    for one in (model, fresh):
+        one.compile(pruning.masked(getattr(keras.optimizers, name)(0.01)), loss="mse")
+        one.optimizer.build(one.trainable_variables)
+    keep = pruning.KeepWeights(0)
+    model.fit(batches(), steps_per_epoch=5, epochs=1, verbose=0, callbacks=[keep])
+    graph = pruning.ChannelGraph(model)
+    pruning.rewind(model, keep.weights, pruning.plan(graph, pruning.L1()(graph), 0.0), graph)
+    for mine, new in zip(model.optimizer.slots().values(), fresh.optimizer.slots().values(), strict=True):
+        for one, other in zip(mine, new, strict=True):
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_an_optimizer_that_holds_nothing_is_refused():
+    model = small()
+    model.compile("sgd", loss="mse")
+    graph = pruning.ChannelGraph(model)
+    with pytest.raises(ValueError, match="cannot hold masks"):
+        pruning.rewind(model, {}, pruning.plan(graph, pruning.L1()(graph), 0.5), graph)
+
+
 def test_weights_of_another_model_are_refused_before_anything_is_written():
     model = small()
     graph = pruning.ChannelGraph(model)

@@ -36,7 +36,7 @@ _PLACES = {
     "UserError": "errors",
     "array_batches": "problems.functional",
     "open_problem": "lookup",
-    "plot_history": "plots.task_tracks",
+    "plot_history": "plots.histories.task_tracks",
     "problem_measures": "studies.measured_problem",
     "read": "table.sweep_data",
     "read_recipe": "settings.recipe_files",

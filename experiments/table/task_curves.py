@@ -124,7 +124,7 @@ def labels(rows: pd.DataFrame, among: pd.DataFrame) -> pd.Series:
         rows: to be named.
         among: rows whose settings are looked at, as a rule those of `final_rows`.
     """
-    varying = [n for n in SETTINGS if n != "part" and (n == "criterion" or among[n].nunique() > 1)]
+    varying = [n for n in SETTINGS if n == "criterion" or n != "part" and n in among and among[n].nunique() > 1]
     if "model" in varying and among["criterion"].nunique() < 2:
         varying.remove("criterion")
     named = [[str(value) for value in row if pd.notna(value)] for row in rows[varying].itertuples(index=False)]

@@ -225,10 +225,10 @@ def test_every_plot_copes(sweep):
     figure = sweep.plot("models")
     places = {line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "*"}
     assert places == set(MACS.values())
-    assert sweep.plot("widths_small", macs=40).axes[0].get_title() == "small"
-    titles = [axis.get_title() for axis in sweep.plot("pictures_dense").axes]
+    assert sweep.plot("widths_small", macs=40).axes[0].get_title("left") == "small"
+    titles = [axis.get_title("left") for axis in sweep.plot("pictures_dense").axes]
     assert titles[:5] == ["truth", "deep\n1.15 kMACs", "wide\n192 MACs", "small\n64 MACs", "tiny\n48 MACs"]
-    titles = [axis.get_title().partition("\n")[0] for axis in sweep.plot("pictures", macs=64).axes]
+    titles = [axis.get_title("left").partition("\n")[0] for axis in sweep.plot("pictures", macs=64).axes]
     assert titles[:4] == ["truth", "deep, pruned", "wide, pruned", "small, dense"]
 
 

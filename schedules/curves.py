@@ -78,7 +78,8 @@ class PolynomialDecay(_Curve):
 class IterativeSparsity(_Curve):
     """Equal cuts with fine-tuning between them. Han et al. 2015.
 
-    The first cut follows begin_step, the last comes before end_step, `n_steps` in all.
+    The first cut follows begin_step, the last comes before end_step, `n_steps` in all, each at the step where the
+    sparsity rises, whatever the frequency.
     Arguments as PolynomialDecay's, and n_steps: how many cuts.
     """
 
@@ -92,6 +93,10 @@ class IterativeSparsity(_Curve):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count(self, "n_steps", "a whole number of cuts, 1 or more")
+
+    def prunes(self, step: int) -> bool:
+        rises = self.begin_step < step <= self.end_step and self.sparsity(step) > self.sparsity(step - 1)
+        return rises or super().prunes(step)
 
     def rise(self, progress: float) -> float:
         # The small term keeps 2/3 * 3 = 2.0000000000000004 from counting as a third cut.

@@ -56,6 +56,16 @@ def test_iterative_makes_equal_cuts():
     assert [round(s(step)[1], 6) for step in (0, 10, 30, 40, 60, 70, 90)] == [0, 0.3, 0.3, 0.6, 0.6, 0.9, 0.9]
 
 
+@pytest.mark.parametrize("frequency", [1, 7, 10, 40, 1000])
+@pytest.mark.parametrize("n_steps", [1, 3, 4])
+def test_an_iterative_schedule_makes_its_cuts_whatever_the_frequency(frequency, n_steps):
+    s = schedules.IterativeSparsity(0.0, 0.6, begin_step=5, end_step=95, n_steps=n_steps, frequency=frequency)
+    cuts = sorted({round(sparsity, 9) for due, sparsity in map(s, range(200)) if due and sparsity})
+    assert cuts == [round(0.6 * k / n_steps, 9) for k in range(1, n_steps + 1)]
+    first = next(step for step in range(200) if s(step)[0] and s(step)[1])
+    assert first == 6  # fine-tuning lies between the cuts, not before the first
+
+
 def test_exponential_takes_the_same_share_of_the_rest():
     s = schedules.ExponentialSparsity(0.0, 1 - 0.8**4, begin_step=0, end_step=40, frequency=10)
     assert [s(step)[1] for step in (10, 20, 30)] == pytest.approx([0.2, 1 - 0.8**2, 1 - 0.8**3])

@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 VENV := .venv
 RUN := $(VENV)/bin/python
+BACKENDS ?= .venv-backends
 SWEEP ?= shapes
 WORKERS ?= 2
 # One thread a worker: many small graphs, and no worker waits for another.
@@ -9,7 +10,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(VENV)/.installed ## make .venv with every version pinned
@@ -30,6 +31,10 @@ digits: install ## three tasks of a small classifier, two criteria, three seeds:
 .PHONY: facades
 facades: install ## real photographs, ten classes (wants TASKPRUNE_DATA=folder that holds facades/): results/facades
 	@$(RUN) scripts/sweep.py facades $(FLAGS)
+
+.PHONY: backbones
+backbones: install ## ResNets and MobileNets, dense and pruned to equal MACs: results/backbones (an hour of one core)
+	@$(RUN) scripts/sweep.py backbones $(FLAGS)
 
 .PHONY: balloon
 balloon: install ## the same on the Balloon photos (wants TASKPRUNE_DATA=folder that holds balloon/)
@@ -58,6 +63,19 @@ test: lint ## lint, and the fast tests
 test-slow: install ## the tests that `make test` leaves out
 	@$(RUN) -m pytest -q -m slow
 
+.PHONY: test-backends
+test-backends: $(BACKENDS)/.installed ## pruning on JAX and on PyTorch, in an environment of its own (BACKENDS=folder)
+	@for backend in jax torch; do \
+		echo "KERAS_BACKEND=$$backend"; \
+		KERAS_BACKEND=$$backend $(ONE_THREAD) $(BACKENDS)/bin/python -m pytest -q tests/backends tests/schedules || exit 1; \
+	done
+
+$(BACKENDS)/.installed: setup.cfg constraints.txt pyproject.toml
+	@sh scripts/make_venv.sh $(BACKENDS)
+	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		--extra-index-url https://download.pytorch.org/whl/cpu -e ".[backends]"
+	@touch $@
+
 .PHONY: lint
 lint: install ## ruff and mypy
 	@$(RUN) -m ruff check .
@@ -67,3 +85,9 @@ lint: install ## ruff and mypy
 benchmark: install ## speed beside torchvision's: results/benchmark (installs the extra `bench`)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
 	@$(RUN) scripts/benchmark.py
+
+.PHONY: bench-zoo
+bench-zoo: ## models of keras-hub, kimm, medicai and kecam as they come: results/zoo (in .venv-zoo, with the extra `zoo`)
+	@sh scripts/make_venv.sh .venv-zoo
+	.venv-zoo/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[zoo]"
+	@.venv-zoo/bin/python -m experiments.zoo.bench_zoo

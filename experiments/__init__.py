@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from experiments.declaration import Breakdown, Figure, Measure, Task
     from experiments.errors import UserError
     from experiments.lookup import open_problem
-    from experiments.plots.task_tracks import plot_history
+    from experiments.plots.histories.task_tracks import plot_history
     from experiments.problem import Problem
     from experiments.problems.functional import array_batches
     from experiments.runs.sweep import run

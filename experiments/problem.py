@@ -6,19 +6,22 @@ docs/own_problem.md builds one.
 
 from __future__ import annotations
 
-import statistics
-import time
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.declaration import Breakdown, Declaration, Figure, Task
 from experiments.errors import UserError
-from experiments.settings.recipe import Settings
+from experiments.repeated_timing import first_and_usual
+from experiments.sample_answers import Answers
+from experiments.settings.recipe import FinetuneSettings, Settings
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+    from pruning import Distillation
 
 Measured = Mapping[str, Mapping[str, float]]  # task -> measure -> value
 
@@ -84,6 +87,25 @@ class Problem:
     def evaluate(self, model: keras.Model, split: str) -> Measured:
         """Every measure of every task on a split: {task: {measure: value}}, NaN where there is nothing to measure."""
         raise NotImplementedError
+
+    def evaluate_with_answers(self, model: keras.Model, split: str) -> tuple[Measured, Answers | None]:
+        """`evaluate`, and what the model answered on each sample: for intervals over samples, the worst class, churn.
+
+        Returns:
+            the measures; the answers, or None where a problem keeps none.
+        """
+        return self.evaluate(model, split), None
+
+    def churn(self, dense: Answers, now: Answers) -> Measured:
+        """How many answers are others than the dense model's, whether or not a measure moves.
+
+        Args:
+            dense, now: of `evaluate_with_answers`, on the same split.
+
+        Returns:
+            {task: {what: share}}, such as {"digit": {"changed": 0.1, "lost": 0.07, "gained": 0.03}}.
+        """
+        return {}
 
     def floors(self, split: str) -> Measured:
         """The same, of trivial predictors; a measure without one may be missing."""
@@ -178,6 +200,18 @@ class Problem:
             "model whose outputs are named as the tasks, or give the model a method task_losses(batch)"
         )
 
+    def distillation(self, model: keras.Model, teacher: keras.Model, settings: FinetuneSettings) -> Distillation:
+        """What a pruned network is to answer as the dense one does, for `retraining: distill`.
+
+        Args:
+            model: that learns; masked, of the teacher's shapes.
+            teacher: the dense one.
+            settings: the recipe's, with the weights, temperature and layers.
+        """
+        from experiments.problems.functional_distillation import distillation
+
+        return distillation(type(self).__name__, model, teacher, self._losses, self._loss_weights, settings)
+
     def calibration(self, count: int, seed: int) -> list:
         """Training batches of about `count` samples that criteria and recalibration look at, chosen by the seed."""
         size = self.recipe.training.batch_size
@@ -191,14 +225,19 @@ class Problem:
         return uncompiled(model)
 
     def load(self, path: str | Path) -> keras.Model:
-        """Read a saved model.
-
-        Raises:
-            UserError: there is none, or it cannot be read.
-        """
+        """Read a saved model; UserError where there is none, or it cannot be read."""
         from experiments.problems.functional import load
 
         return load(path)
+
+    def with_recipe(self, recipe: Any) -> Problem:
+        """The same problem and data with another recipe, which differs in the section `model` alone.
+
+        A problem that makes something of `recipe.model` in `__init__` has to make it anew.
+        """
+        found = copy.copy(self)
+        found.recipe = recipe
+        return found
 
     def examples(self, split: str) -> int:
         """How many samples an evaluation looks at, for the progress bar."""
@@ -213,10 +252,10 @@ class Problem:
 
     def timing(self, model: keras.Model) -> tuple[Any, int, Callable[[Any, Any], Any]]:
         """What latency is timed on: inputs, the number of samples in them, and call(model, inputs)."""
-        batch = next(iter(self.batches("train", 0)))
-        inputs = batch[0] if isinstance(batch, tuple | list) else batch
         import keras
 
+        batch = next(iter(self.batches("train", 0)))
+        inputs = batch[0] if isinstance(batch, tuple | list) else batch
         one = keras.tree.map_structure(lambda value: value[:1], inputs)
         return one, 1, lambda model, inputs: model.predict_on_batch(inputs)
 
@@ -231,13 +270,8 @@ class Problem:
             seconds of compilation, seconds of a sample.
         """
         split = self.recipe.evaluation.split
-        seconds: list[float] = []
-        while len(seconds) < 2 or len(seconds) < 2 + affordable(seconds[1]):
-            began = time.perf_counter()
-            self.evaluate(model, split)
-            seconds.append(time.perf_counter() - began)
-        usual = statistics.median(seconds[1:])
-        return seconds[0] - usual, usual / self.examples(split)
+        first, usual = first_and_usual(lambda: self.evaluate(model, split), affordable)
+        return first - usual, usual / self.examples(split)
 
     def cost_columns(self, model: keras.Model) -> dict[str, Any]:
         """Columns of every row that say what its MACs count."""
@@ -253,8 +287,7 @@ class Problem:
         """Pictures of what models do, a row a sample: (title, RGB uint8) of the truth and of each model.
 
         Args:
-            models: title -> model.
-            count: of samples.
+            models: title -> model; count: of samples.
             photographs: whether pictures may be shown; else what is found, on plain grey.
 
         Returns:

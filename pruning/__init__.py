@@ -22,6 +22,15 @@ from pruning.plans.pruning_plan import Plan
 from pruning.removal.norm_readings import NormStatistics, norm_statistics
 from pruning.removal.recalibration import recalibrate
 from pruning.removal.smaller_model import remove
+from pruning.retraining.channel_decay import GrowingRegularization, SelectiveWeightDecay
+from pruning.retraining.distillation import Distillation, DistillationLog, DistilledPair
+from pruning.retraining.distillation_losses import (
+    attention_transfer,
+    binary_soft_targets,
+    relative_difference,
+    soft_targets,
+)
+from pruning.retraining.rewinding import KeepWeights, rewind
 from pruning.scores.arbiters import Arbiter, Mean, MeanRank, Sum, Union, WeightedSum
 from pruning.scores.batch_norm_scale import BatchNormScale
 from pruning.scores.criteria import Criterion, Random, Scores
@@ -58,12 +67,17 @@ __all__ = [
     "Cost",
     "Criterion",
     "FilterCriterion",
+    "Distillation",
+    "DistillationLog",
+    "DistilledPair",
     "Fisher",
     "Found",
     "GateCriterion",
     "GraphReport",
     "GroupL1",
     "GroupL2",
+    "GrowingRegularization",
+    "KeepWeights",
     "Latency",
     "LayerRule",
     "LossRise",
@@ -82,6 +96,7 @@ __all__ = [
     "Surrogate",
     "TaskAgreement",
     "TaskConflicts",
+    "SelectiveWeightDecay",
     "TaskCriterion",
     "TaskMeasures",
     "TaskTracker",
@@ -91,6 +106,8 @@ __all__ = [
     "WeightedSum",
     "apply_masks",
     "cluster",
+    "attention_transfer",
+    "binary_soft_targets",
     "cost",
     "fold_batch_norm",
     "hold",
@@ -106,6 +123,7 @@ __all__ = [
     "quantize",
     "recalibrate",
     "register",
+    "relative_difference",
     "remove",
     "save_compact",
     "silent",
@@ -118,4 +136,6 @@ __all__ = [
     "task_allowances",
     "task_conflicts",
     "task_sensitivity",
+    "rewind",
+    "soft_targets",
 ]

@@ -15,8 +15,10 @@ from schedules.curves import (
 from schedules.interop import from_tfmot, to_tfmot
 from schedules.levels import ConstantSparsity, OneShot
 from schedules.loss_phases import LossPhases
+from schedules.repeated import Repeated
 from schedules.schedule import Schedule, from_config
 from schedules.task_budget import Judgement, TaskBudget
+from schedules.tfmot_tables import as_tfmot
 
 __all__ = [
     "AdaptiveWeights",
@@ -30,8 +32,10 @@ __all__ = [
     "OneCycleSparsity",
     "OneShot",
     "PolynomialDecay",
+    "Repeated",
     "Schedule",
     "TaskBudget",
+    "as_tfmot",
     "from_config",
     "from_tfmot",
     "to_tfmot",

@@ -18,26 +18,27 @@ import yaml
 
 from experiments.report.content import macs_unit, verdicts
 from experiments.settings.recipe import COMPRESSIONS
-from experiments.table.noise import SEEDS, noise
+from experiments.table.claims.noise import SEEDS, noise
+from experiments.table.claims.statistics import FEWEST_SEEDS
+from experiments.table.claims.verdicts import Comparison, Contrast, compare_all
 from experiments.table.selection import every_curve
-from experiments.table.statistics import FEWEST_SEEDS
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import read, read_declaration
-from experiments.table.task_curves import counted, percent
-from experiments.table.verdicts import Comparison, Contrast, compare_all
+from experiments.table.task_curves import counted, models_by_size
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (
-    "README.md", "docs/compress.md", "docs/export.md", "docs/faster_rcnn.md", "docs/results.md", "docs/retrain.md",
-)  # fmt: skip
+PAGES = ("README.md", *(f"docs/{name}.md" for name in (
+    "backbones", "compress", "export", "faster_rcnn", "results", "retrain", "retraining",
+)))  # fmt: skip
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}
 Ratios = tuple[float, ...]
 # Sweeps made while `l1` was the name of what is `group_l1` now; one that is made again leaves this list.
 OF_VERSION_0_1 = {
-    "balloon", "digits", "facades", "faster_rcnn", "noise_pilot", "shapes", "shapes_hard_reference", "shapes_parts"
+    "backbones", "backbones_facades", "balloon", "digits_int8", "digits_retraining", "facades", "faster_rcnn",
+    "noise_pilot", "shapes_hard_reference", "shapes_parts",
 }  # fmt: skip
-TABLES = ("sweep", "ends", "noise")  # makers of tables whose rows have names of criteria, or are of one
+TABLES = ("sweep", "ends", "noise", "models")  # makers of tables whose rows have names of criteria, or are of one
 
 
 def _rows(header: list[str], rows: list[list[str]]) -> str:
@@ -80,10 +81,11 @@ def ends(path: Path, ratios: Ratios = ()) -> str:
 
 
 def _name(line: Line) -> str:
-    if not line.name:
-        return {"floor": "floor"}.get(line.stage, line.stage_text)
+    if not line.amount:
+        return {"floor": "floor"}.get(line.stage, ", ".join(filter(None, (line.name, line.stage_text))))
     stage = {"final": "fine-tuned", "scratch": "trained from scratch"}.get(line.stage, line.stage_text)
-    return f"{line.name}, {percent(line.asked)} of the {BUDGETS.get(line.budget, line.budget)}, {stage}"
+    of = "" if line.amount.startswith("to ") else f" of the {BUDGETS.get(line.budget, line.budget)}"
+    return f"{line.name}, {line.amount}{of}, {stage}"
 
 
 def dense(path: Path, ratios: Ratios = ()) -> str:
@@ -136,6 +138,29 @@ def networks(path: Path, ratios: Ratios = ()) -> str:
                 *(f"{row[column]:.3f}" for column in heads),
             ])  # fmt: skip
     return _rows(["data", "backbone", "", "GMACs", "M parameters", "s a step", *heads.values()], rows)
+
+
+def models(path: Path, ratios: Ratios = ()) -> str:
+    """Models of one sweep side by side, each dense, with the extra training of the pruned ones, and pruned."""
+    found = read(path.parent)
+    heads, order = found.problem.heads, models_by_size(found.table)
+    costs = {  # column -> title, factor, digits
+        "effective_params": ("M parameters", 1e-6, 2),
+        "effective_macs": ("MMACs", 1e-6, 0),
+        "file_bytes": ("file, MB", 1e-6, 1),
+        "latency_ms": ("ms a picture", 1.0, 1),
+        "latency_first_ratio": ("times as fast", 1.0, 2),
+        "step_seconds": ("s a step", 1.0, 3),
+    }
+    lines = [line for line in summary(found.table, [*costs, *heads]) if line.stage != "pruned"]
+    lines.sort(key=lambda line: order.index(line.name.split(", ")[0]) if line.name else -1)
+    rows = []
+    for line in lines:
+        cells = [figure(line, column, digits, factor, spread=False) for column, (_, factor, digits) in costs.items()]
+        text = f"pruned {line.amount}" if line.stage == "final" else line.stage_text
+        name = f"{line.name}, {text}" if line.name else "floor: no model"
+        rows.append([name, *cells, *(figure(line, column) for column in heads)])
+    return _rows(["", *(title for title, _, _ in costs.values()), *heads.values()], rows)
 
 
 def chance(path: Path, ratios: Ratios = ()) -> str:
@@ -212,6 +237,7 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "benchmark": benchmark,
     "speed": speed,
     "networks": networks,
+    "models": models,
     "noise": chance,
     "claims": claims,
     "brief": brief,

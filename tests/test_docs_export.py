@@ -41,7 +41,7 @@ def test_the_python_runs(tmp_path, monkeypatch):
 
 
 def test_every_flag_and_format_that_it_names_is_one():
-    from experiments.problems.maskrcnn.maskrcnn_export import Export
+    from experiments.problems.maskrcnn.detector_commands.maskrcnn_export import Export
     from maskrcnn.export import FORMATS
 
     flags = set(re.findall(r"--(\w+)", PAGE))

@@ -15,7 +15,7 @@ SMALL = "--training.steps 40 --training.warmup-steps 5 --finetune.steps 5 --grid
 
 
 def block(language):
-    [text] = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text, *_ = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     return text
 
 

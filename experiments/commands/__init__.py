@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.errors import UserError
 
-_DETECTOR = "experiments.problems.maskrcnn"
+_DETECTOR = "experiments.problems.maskrcnn.detector_commands"
 # Word -> module with main(arguments), and what it does.
 COMMANDS = {
     "sweep": ("experiments.commands.sweep_command", "train, prune, fine-tune, remove and measure each task"),

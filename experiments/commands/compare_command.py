@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         return places, only
 
     places, only = tyro.cli(command, args=arguments, prog="taskprune compare", description=__doc__)
-    from experiments.table.comparison import report, sides
+    from experiments.table.claims.comparison import report, sides
 
     print("\n".join(report(*sides(places, only))))
     return 0

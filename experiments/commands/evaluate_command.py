@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     from rich.console import Console
 
     from experiments.lookup import open_problem
-    from experiments.runs.grid import dense_run
+    from experiments.runs.grid import dense_runs
     from experiments.runs.run_folder import plain, write_text
     from experiments.runs.sweep_folder import folder_of
 
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     if settings.evaluation.split not in problem.splits:
         raise UserError(f"there is no split {settings.evaluation.split!r}: there are {', '.join(problem.splits)}")
     folder = folder_of(settings)
-    own = folder / "runs" / dense_run(settings, settings.seeds[0]).name / "model.keras"
+    own = folder / "runs" / dense_runs(settings)[0].name / "model.keras"
     path = find_model(settings.file) if settings.file else own
     found = measure(problem, path)
     console = Console(highlight=False)

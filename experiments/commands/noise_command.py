@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
         return folder
 
     folder = tyro.cli(command, args=arguments, prog="taskprune noise", description=__doc__)
-    from experiments.table.noise import noise
+    from experiments.table.claims.noise import noise
     from experiments.table.sweep_data import read
 
     print(noise(read(folder)).round(4).to_string())

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings(Train, __doc__ or "", arguments)
     from experiments.runs import tensorflow_setup  # isort: skip  # before anything that imports TensorFlow
     from experiments.lookup import open_problem
-    from experiments.runs.grid import dense_run
+    from experiments.runs.compared_models import ComparedModels
+    from experiments.runs.grid import dense_runs
     from experiments.runs.monitoring.progress_bar import Work, clock
     from experiments.runs.run_folder import RunFolder
     from experiments.runs.runner import check_data
@@ -44,14 +45,14 @@ def main(arguments: Sequence[str]) -> int:
     check_same(settings, folder_of(settings))
     every = settings.measure_every
     every = -(-settings.training.steps // 5) if every is None else every
-    with Work({"step": settings.training.steps * len(settings.seeds)}) as work:
+    runs, problems = dense_runs(settings), ComparedModels(problem).problems
+    with Work({"step": settings.training.steps * len(runs)}) as work:
         check_data(problem, work)
         make_folder(problem)
         folders = []
-        for seed in settings.seeds:
-            run = dense_run(settings, seed)
+        for run in runs:
             folders.append(RunFolder(folder_of(settings) / "runs" / run.name))
-            train(problem, run, folders[-1], work, every)
+            train(problems[run.settings.variant], run, folders[-1], work, every)
         work.note(f"done in {clock(work.seconds_gone)}")
     for folder in folders:
         print(f"model: {folder.model}  losses: {folder.path / 'history.csv'}")
@@ -62,7 +63,7 @@ def train(problem, run, folder, work, every: int) -> None:
     """Train a seed's dense model, if that has not been done.
 
     Args:
-        problem, run, folder: the problem, the dense run and its folder.
+        problem, run, folder: the problem with the run's model, the dense run and its folder.
         work: where progress is reported.
         every: updates between measures; 0: none.
 
@@ -73,7 +74,7 @@ def train(problem, run, folder, work, every: int) -> None:
     from experiments.runs.monitoring.stopwatch import Stopwatch
     from experiments.runs.runner import begin
     from experiments.runs.seed_model import SeedModel
-    from experiments.runs.stages import train_dense
+    from experiments.runs.training.dense_training import train_dense
     from experiments.runs.training.validation import held_out_measures
 
     with folder.lock() as mine:

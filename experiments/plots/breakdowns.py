@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.declaration import Breakdown
-from experiments.plots.elements.drawn import Drawn, Options, Skip, one_ratio
+from experiments.plots.elements.drawn import Amount, Drawn, Options, Skip, one_amount
 from experiments.plots.elements.style import INK, capital, first_in_row, legend, looks, panel_grid, titled, wrapped
+from experiments.table.amounts import dense_of_that_size
 from experiments.table.sweep_data import Sweep
-from experiments.table.task_curves import counted, labels, names, percent, whole_network_ends
+from experiments.table.task_curves import counted, labels, names, several_models, whole_network_ends
 
 
 def plot(sweep: Sweep, options: Options) -> list[Drawn]:
@@ -34,16 +35,16 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     ends = whole_network_ends(sweep.table)
     if ends.empty:
         raise Skip("no pruned run of the whole network is finished")
-    ratio = one_ratio(ends, options)
+    amount = one_amount(ends, options)
     seeds = int(ends["seed"].nunique())
     whiskers = f", whiskers from the lowest to the highest of {seeds} seeds" if seeds > 1 else ""
     found = []
     for breakdown, panels in shown:
         caption = (
-            f"At {percent(ratio)}, after fine-tuning: {breakdown.caption.rstrip('.')}. Bars are means over "
+            f"{capital(amount.pruned)}, after fine-tuning: {breakdown.caption.rstrip('.')}. Bars are means over "
             f"{counted(seeds, 'seed')}{whiskers}."
         )
-        draw = functools.partial(_figure, sweep, breakdown, panels, ratio)
+        draw = functools.partial(_figure, sweep, breakdown, panels, amount)
         found.append(Drawn(breakdown.name, capital(breakdown.title), caption, draw))
     return found
 
@@ -52,12 +53,15 @@ def _panels(table: pd.DataFrame, breakdown: Breakdown) -> dict[str, Mapping[str,
     return {title: bars for title, bars in breakdown.panels.items() if all(column in table for column in bars.values())}
 
 
-def _figure(sweep: Sweep, breakdown: Breakdown, panels: dict[str, Mapping[str, str]], ratio: float) -> Figure:
+def _figure(sweep: Sweep, breakdown: Breakdown, panels: dict[str, Mapping[str, str]], amount: Amount) -> Figure:
     table, ends = sweep.table, whole_network_ends(sweep.table)
     curve_of, curves = labels(ends, ends), names(table)
     control = "dense_control" if (table["stage"] == "dense_control").any() else "dense"
     groups = {"dense": table[table["stage"] == control]}
-    groups |= {name: ends[(curve_of == name) & (ends["asked"] == ratio)] for name in curves}
+    if several_models(table):  # beside pruned models, the dense one that has as many MACs
+        equal = dense_of_that_size(table, amount.value)
+        groups = {f"{model}, dense": rows for model, rows in equal.groupby("model")}
+    groups |= {name: amount.of(ends[curve_of == name]) for name in curves}
     groups = {name: rows for name, rows in groups.items() if len(rows)}
     styled = looks(curves)
     figure, axes = panel_grid(len(panels), (5.1, 3.3), (0.3, 0.0), beside=2, sharey=True)
@@ -66,7 +70,7 @@ def _figure(sweep: Sweep, breakdown: Breakdown, panels: dict[str, Mapping[str, s
         for number, (name, rows) in enumerate(groups.items()):
             values = breakdown.scale * rows[list(bars.values())].groupby(rows["seed"]).mean()
             at = np.arange(len(bars)) + (number - (len(groups) - 1) / 2) * width
-            _bars(axis, at, values, 0.88 * width, "white" if name == "dense" else styled[name].colour, name)
+            _bars(axis, at, values, 0.88 * width, styled[name].colour if name in styled else "white", name)
         axis.set_title(capital(title))
         axis.set_xticks(range(len(bars)), [wrapped(bar, 14) for bar in bars])
         axis.tick_params(axis="x", length=0)
@@ -74,10 +78,10 @@ def _figure(sweep: Sweep, breakdown: Breakdown, panels: dict[str, Mapping[str, s
         if first_in_row(axis):
             axis.set_ylabel(wrapped(breakdown.label))
     handles = axes[0].get_legend_handles_labels()[0]
-    if control == "dense_control":
+    if control == "dense_control" and "dense" in groups:
         handles[0].set_label("dense, same extra training")
     legend(figure, handles)
-    titled(figure, f"{sweep.name}: {breakdown.title}, {percent(ratio)} pruned")
+    titled(figure, f"{sweep.name}: {breakdown.title}, {amount.pruned}")
     return figure
 
 

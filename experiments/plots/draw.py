@@ -12,22 +12,24 @@ from matplotlib.figure import Figure
 from experiments.errors import UserError
 from experiments.plots import (
     breakdowns,
+    compared,
     early_drop,
     examples,
     pareto,
     part_maps,
     tasks,
     tradeoff,
-    training_curves,
     weight_histograms,
     widths,
 )
 from experiments.plots.elements.drawn import Drawn, Options, Skip
 from experiments.plots.elements.style import save
+from experiments.plots.histories import training_curves
 from experiments.table.sweep_data import Sweep, read
 
 PLOTS: dict[str, Callable[[Sweep, Options], list[Drawn]]] = {
     "tradeoff": tradeoff.plot,
+    "models": compared.plot,
     "tasks": tasks.plot,
     "pareto": pareto.plot,
     "parts": part_maps.plot,
@@ -100,7 +102,7 @@ def draw_one(sweep: Sweep, kind: str, options: Mapping[str, Any]) -> Figure:
     if unknown:
         raise UserError(f"no plot has the option {', '.join(unknown)}; there are {', '.join(known)}")
     # The network is imported only where its pictures are asked for.
-    plots = {name: plot for name, plot in PLOTS.items() if name != "pictures" or kind == "pictures"}
+    plots = {name: plot for name, plot in PLOTS.items() if name != "pictures" or kind.startswith(name)}
     offered, reasons = _offered(sweep, Options(**options), plots)
     if kind in offered:
         try:

@@ -27,6 +27,7 @@ from experiments.plots.elements.style import (
     titled,
     wrapped,
 )
+from experiments.table.amounts import amount_column
 from experiments.table.sweep_data import Sweep
 from experiments.table.task_curves import change, final_rows, labels, names, whole_network
 
@@ -58,7 +59,7 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
 
 def _figure(sweep: Sweep, table: pd.DataFrame, early: dict[str, pd.DataFrame], tasks: list[str]) -> Figure:
     ends = final_rows(table)
-    curve_of, styled = labels(ends, ends), looks(names(table))
+    curve_of, styled, amounts = labels(ends, ends), looks(names(table)), ends[amount_column(ends)]
     lines, columns = lines_and_columns(len(tasks))
     size = (max(4.6, 2.55 * columns + 0.3), 2.75 * lines * len(early) + 0.6)
     figure, axes = axes_grid(lines * len(early), columns, size)
@@ -67,7 +68,7 @@ def _figure(sweep: Sweep, table: pd.DataFrame, early: dict[str, pd.DataFrame], t
             axis.set_visible(number < len(tasks))
             if number < len(tasks):
                 points = points_of(rows, tasks[number])
-                _panel(axis, points, curve_of.loc[points.index], ends["asked"].loc[points.index], styled)
+                _panel(axis, points, curve_of.loc[points.index], amounts.loc[points.index], styled)
                 axis.set_title(wrapped(capital(sweep.problem.titles[tasks[number]]), TITLE_LETTERS))
                 axis.set_xlabel(f"change {_STAGES[stage]}")
             if number % columns == 0:

@@ -27,16 +27,17 @@ from experiments.plots.elements.style import (
     titled,
     wrapped,
 )
+from experiments.table.amounts import MACS, RATIO, amount_column, amount_text
 from experiments.table.sweep_data import Sweep
 from experiments.table.task_curves import (
-    COSTS,
     counted,
     final_rows,
     labels,
+    left_text,
     names,
     normalised,
-    percent,
     remaining,
+    several_models,
     whole_network_ends,
 )
 
@@ -73,9 +74,10 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     if not panels:
         raise Skip("no quality can be normalised: a floor and a dense row of the same seed are needed")
     seeds = int(final_rows(sweep.table)["seed"].nunique())
+    best = "the best dense model" if several_models(sweep.table) else "dense"
     caption = (
         "Filled points are on the Pareto front: no other setting costs less and is as good. Quality is normalised "
-        f"(1: dense, 0: trivial predictor) and a mean over {counted(seeds, 'seed')}; points close to the front may "
+        f"(1: {best}, 0: trivial predictor) and a mean over {counted(seeds, 'seed')}; points close to the front may "
         "well change places with other seeds."
     )
     return [Drawn("pareto", "Pareto fronts", caption, functools.partial(_figure, sweep, options, points, panels))]
@@ -85,19 +87,23 @@ def settings_means(table: pd.DataFrame, problem: Declaration, cost: str) -> pd.D
     """A row a setting (curve and ratio) and one for the dense model: what remains of the cost, and its qualities.
 
     Returns:
-        columns curve, asked, remaining, `all` (mean of the tasks), and one for every task. The dense row has no curve.
+        columns curve, model, asked, macs_asked, remaining, `all` (mean of the tasks), and one for every task. Dense
+        rows, one a model, have no curve.
     """
     ends = whole_network_ends(table)
     quality = normalised(table, problem)
     share = remaining(table, cost)
     rows = pd.concat(
         [
-            ends[["asked"]].assign(curve=labels(ends, ends), remaining=share.loc[ends.index]),
-            table.loc[table["stage"] == "dense", ["asked"]].assign(curve="", remaining=1.0, asked=0.0),
+            ends[[RATIO, MACS, "model"]].assign(curve=labels(ends, ends)),
+            table.loc[table["stage"] == "dense", [RATIO, MACS, "model"]].assign(curve="", asked=0.0),
         ]
     )
+    rows = rows.assign(model=rows["model"].fillna(""), remaining=share.loc[rows.index])
+    if not several_models(table):
+        rows.loc[rows["curve"] == "", "remaining"] = 1.0  # of a latency too, which dense rows do not have
     rows = rows.join(quality.assign(all=quality.mean(axis=1, skipna=False))).dropna(subset=["remaining"])
-    return rows.groupby(["curve", "asked"], as_index=False, sort=False).mean()
+    return rows.groupby(["curve", "model", "asked"], as_index=False, sort=False).mean()
 
 
 def _figure(sweep: Sweep, options: Options, points: pd.DataFrame, panels: dict[str, str]) -> Figure:
@@ -106,10 +112,11 @@ def _figure(sweep: Sweep, options: Options, points: pd.DataFrame, panels: dict[s
     size = (max(4.6, 2.6 * len(places[0]) + 0.1), 5.2 if large else 2.6 * len(places) + 0.9)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplot_mosaic(places)
+    x_label = wrapped(left_text(sweep.table, options.cost))
     for key, text in panels.items():
         _panel(axes[key], points, key, shown, annotate=key == "all")
         axes[key].set_title(wrapped(text, TITLE_LETTERS))
-        share_axis(axes[key], points.loc[points[key].notna(), "remaining"].max(), f"{COSTS[options.cost].name} left")
+        share_axis(axes[key], points.loc[points[key].notna(), "remaining"].max(), x_label)
         axes[key].set_ylabel("normalised quality")
     handles = [entry(name, color=k.colour, marker=k.marker, linestyle="") for name, k in shown.items()]
     handles.append(entry("dense", color=INK, marker="*", markersize=9, linestyle=""))
@@ -132,13 +139,17 @@ def _places(keys: list[str]) -> list[list[Any]]:
 
 
 def _panel(axis: Axes, points: pd.DataFrame, key: str, shown: dict[str, Look], annotate: bool) -> None:
+    pruned = points[(points["curve"] != "") & (points["model"] != "")].drop_duplicates("model")
+    dense_colours = {row["model"]: shown[row["curve"]].colour for _, row in pruned.iterrows()}
     points = points.dropna(subset=[key])
     best = front(points["remaining"], points[key])
     line = points[best].sort_values("remaining")
     axis.step(line["remaining"], line[key], where="post", color=INK, linewidth=1.1, zorder=2)
+    column = amount_column(points[points["curve"] != ""])
     for (_, row), chosen in zip(points.iterrows(), best, strict=True):
         if not row["curve"]:
-            axis.plot(row["remaining"], row[key], "*", color=INK, markersize=9, zorder=5, clip_on=False)
+            colour = dense_colours.get(row["model"], INK)
+            axis.plot(row["remaining"], row[key], "*", color=colour, markersize=9, zorder=5, clip_on=False)
             continue
         look = shown[row["curve"]]
         axis.plot(
@@ -152,7 +163,7 @@ def _panel(axis: Axes, points: pd.DataFrame, key: str, shown: dict[str, Look], a
         )
         if annotate and chosen:
             axis.annotate(
-                percent(row["asked"]),
+                amount_text(row[column], column).removeprefix("to "),
                 (row["remaining"], row[key]),
                 xytext=(0, 6),
                 fontsize=8,

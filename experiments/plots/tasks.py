@@ -24,7 +24,16 @@ from experiments.plots.elements.style import (
     wrapped,
 )
 from experiments.table.sweep_data import Sweep
-from experiments.table.task_curves import COSTS, labels, names, normalised, remaining, whole_network_ends
+from experiments.table.task_curves import (
+    COSTS,
+    labels,
+    left_text,
+    names,
+    normalised,
+    remaining,
+    several_models,
+    whole_network_ends,
+)
 
 _DENSE: dict[str, Any] = {"color": INK, "linestyle": (0, (1, 1.5)), "linewidth": 1.1}
 _FLOOR: dict[str, Any] = {"color": GREY, "linestyle": (0, (5, 3)), "linewidth": 1.1}
@@ -44,9 +53,10 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     if quality.isna().all(axis=None):
         raise Skip("no quality can be normalised: a floor and a dense row of the same seed are needed")
     if share.isna().all():
-        raise Skip(f"the table has no {COSTS[options.cost].column} of the pruned runs")
+        raise Skip(f"the table has no {COSTS[options.cost].column_of(sweep.table)} of the pruned runs")
+    best = "the best of the dense models" if several_models(sweep.table) else "the dense model"
     caption = (
-        f"All tasks on one scale, after fine-tuning: 1 is the dense model, 0 what a trivial predictor gets. The line "
+        f"All tasks on one scale, after fine-tuning: 1 is {best}, 0 what a trivial predictor gets. The line "
         f"that falls first is the task that pays first. {band_text(int(ends['seed'].nunique()), options)}"
     )
     draw = functools.partial(_figure, sweep, options, ends, quality, share)
@@ -64,12 +74,13 @@ def _figure(sweep: Sweep, options: Options, ends: pd.DataFrame, quality: pd.Data
         for task, look in shown.items():
             draw_band(axis, band(rows, share, quality[task], options.band), look)
         axis.set_title(wrapped(name, TITLE_LETTERS))
-        share_axis(axis, share.max(), f"{COSTS[options.cost].name} left")
+        share_axis(axis, share.max(), wrapped(left_text(sweep.table, options.cost)))
         if first_in_row(axis):
             axis.set_ylabel("normalised quality")
     titles = sweep.problem.titles
     handles = [entry(titles[task], color=look.colour, marker=look.marker) for task, look in shown.items()]
-    handles += [entry("dense = 1", **_DENSE), entry("floor = 0", **_FLOOR)]
+    dense = "best dense = 1" if several_models(sweep.table) else "dense = 1"
+    handles += [entry(dense, **_DENSE), entry("floor = 0", **_FLOOR)]
     legend(figure, handles)
     titled(figure, f"{sweep.name}: which task suffers first")
     return figure

@@ -30,7 +30,16 @@ from experiments.plots.elements.style import (
     wrapped,
 )
 from experiments.table.sweep_data import Sweep
-from experiments.table.task_curves import COSTS, labels, names, remaining, whole_network, whole_network_ends
+from experiments.table.task_curves import (
+    COSTS,
+    labels,
+    left_text,
+    names,
+    remaining,
+    several_models,
+    whole_network,
+    whole_network_ends,
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
         if not shown:
             continue
         text = f"Quality of each task against the share of {COSTS[options.cost].name} that is left. {kind.remark} "
+        text += "The share is of the largest dense model's; a star is a dense model. " * several_models(sweep.table)
         text += band_text(curves.seeds, options)
         draw = functools.partial(curves.absolute, shown, f"{sweep.name}: {kind.title}")
         found.append(Drawn(kind.name, capital(kind.title), text, draw))
@@ -127,7 +137,7 @@ class Curves:
         if ends.empty:
             raise Skip("no pruned run of the whole network is finished")
         if ends["remaining"].isna().all():
-            raise Skip(f"the table has no {COSTS[options.cost].column} of the pruned runs")
+            raise Skip(f"the table has no {COSTS[options.cost].column_of(table)} of the pruned runs")
         rows = whole_network(table[table["criterion"].notna()])
         self.table, self.options, self.names = table, options, names(table)
         self.rows = {
@@ -137,6 +147,7 @@ class Curves:
         }
         self.looks = looks(self.names)
         self.seeds = int(ends["seed"].nunique())
+        self.several = several_models(table)
 
     def _scratch_rows(self, rows: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
         """Rows from scratch, each with the curve whose plan it used, however that was retrained."""
@@ -156,12 +167,12 @@ class Curves:
         means = rows.groupby(rows["retraining"].fillna(""))[column].mean()
         return [float(mean) for mean in means.dropna()]
 
-    def start(self, kind: str, curve: str, column: str) -> float:
-        """Mean of what the rows of a curve are compared with, where the curve begins."""
+    def start(self, kind: str, curve: str, column: str) -> tuple[float, float]:
+        """Where a curve begins: what is left of, and the mean of, what its rows are compared with."""
         rows = self.rows[kind]
         runs = rows.loc[rows["curve"] == curve, "reference"]
         tops = self.table[self.table["stage"].isin(["dense", "dense_control"]) & self.table["run"].isin(runs)]
-        return tops[column].mean()
+        return (tops["remaining"].mean() if self.several else 1.0), tops[column].mean()
 
     def has(self, column: str) -> bool:
         """Whether any finished run has a figure in a column."""
@@ -172,18 +183,25 @@ class Curves:
         """Values after pruning and after fine-tuning, with the reference lines."""
         figure, axes = self._axes(panels)
         for panel, axis in zip(panels, axes, strict=True):
-            for stage, (_, colour, dashes) in REFERENCES.items():
+            for stage in self._lines():
+                _, colour, dashes = REFERENCES[stage]
                 for level in self.levels(stage, panel.column):
                     axis.axhline(level, color=colour, linestyle=dashes, linewidth=1.1, zorder=1)
             for name, look in self.looks.items():
                 for kind in ("pruned", "final"):
                     start = self.start(kind, name, panel.column)
                     draw_band(axis, self.points(kind, name, panel.column), look, start, kind == "final")
+                    if self.several and kind == "final":
+                        axis.plot(*start, "*", color=look.colour, markersize=9, zorder=6, clip_on=False)
                 self._scratch(axis, name, panel.column, look)
             axis.set_ylabel(wrapped(panel.label))
-        shown = [stage for stage in REFERENCES if self.table["stage"].eq(stage).any()]
+        shown = [stage for stage in self._lines() if self.table["stage"].eq(stage).any()]
         self._finish(figure, title, self._legend(shown, not self.rows["pruned"].empty))
         return figure
+
+    def _lines(self) -> list[str]:
+        """The references that are the same for all curves."""
+        return ["floor"] if self.several else list(REFERENCES)
 
     def deltas(self, panels: list[Panel], title: str) -> Figure:
         """Differences to the dense control of the same seed, after fine-tuning."""
@@ -193,10 +211,11 @@ class Curves:
             column = f"delta_{panel.column}"
             axis.axhline(0, color=INK, linewidth=1.1, zorder=1)
             for name, look in self.looks.items():
-                draw_band(axis, self.points("final", name, column), look, 0.0)
+                draw_band(axis, self.points("final", name, column), look, (self.start("final", name, column)[0], 0.0))
                 self._scratch(axis, name, column, look)
             low, high = axis.get_ylim()
             floors, controls = self.levels("floor", panel.column), self.levels("dense_control", panel.column)
+            floors = [] if self.several else floors  # each model's control is another distance away from it
             floor = floors[0] - controls[0] if floors and controls else -math.inf
             if low < floor < high:  # else it would flatten the differences that the plot is there for
                 axis.axhline(floor, color=GREY, linestyle=REFERENCES["floor"][2], linewidth=1.1, zorder=1)
@@ -218,7 +237,7 @@ class Curves:
         shares = [rows["remaining"].max() for rows in self.rows.values() if rows["remaining"].notna().any()]
         for panel, axis in zip(panels, axes, strict=True):
             axis.set_title(wrapped(panel.title, TITLE_LETTERS))
-            share_axis(axis, max(shares), f"{COSTS[self.options.cost].name} left")
+            share_axis(axis, max(shares), wrapped(left_text(self.table, self.options.cost)))
         return figure, axes
 
     def _finish(self, figure: Figure, title: str, handles: list[Line2D]) -> None:
@@ -232,6 +251,9 @@ class Curves:
                 entry("right after pruning", color=INK, linestyle=(0, (4, 2)), marker="o", markerfacecolor="white")
             )
             handles.append(entry("after fine-tuning", color=INK, marker="o"))
+            if self.several:
+                label = "dense, same extra training" if self.levels("dense_control", "remaining") else "dense"
+                handles.append(entry(label, color=INK, linestyle="", marker="*", markersize=9))
         if not self.rows["scratch"].empty:
             handles.append(
                 entry(

@@ -13,10 +13,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from experiments.declaration import Declaration
-from experiments.plots.elements.drawn import Drawn, Options, Skip, one_ratio, one_seed
+from experiments.plots.elements.drawn import Drawn, Options, Skip, one_amount, one_seed
 from experiments.plots.elements.style import GREY, axes_grid, entry, legend, part_colours, parts_of, titled
 from experiments.table.sweep_data import Sweep
-from experiments.table.task_curves import labels, names, percent, whole_network_ends
+from experiments.table.task_curves import labels, names, whole_network_ends
 
 
 def plot(sweep: Sweep, options: Options) -> list[Drawn]:
@@ -28,9 +28,9 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     ends = whole_network_ends(sweep.table)
     if ends.empty:
         raise Skip("no pruned run of the whole network is finished")
-    ratio = one_ratio(ends, options)
-    seed = one_seed(ends[ends["asked"] == ratio], options)
-    rows = ends[(ends["asked"] == ratio) & (ends["seed"] == seed)].assign(curve=labels(ends, ends))
+    amount = one_amount(ends, options)
+    seed = one_seed(amount.of(ends), options)
+    rows = amount.of(ends[ends["seed"] == seed]).assign(curve=labels(ends, ends))
     found = {}
     for name in names(sweep.table):
         runs = rows.loc[rows["curve"] == name, "run"]
@@ -38,13 +38,13 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
         if counts is not None:
             found[name] = counts
     if not found:
-        raise Skip(f"no run at {percent(ratio)} of seed {seed} has a histograms.json")
+        raise Skip(f"no run {amount.at} of seed {seed} has a histograms.json")
     caption = (
-        f"How many kernel weights have which value, by part, at {percent(ratio)} of seed {seed}: the line is before "
+        f"How many kernel weights have which value, by part, {amount.pruned}, seed {seed}: the line is before "
         "pruning, the area the network as it is at the end, on a logarithmic scale. Weights that are zero are left "
         "out; the outermost bins hold all that lie beyond."
     )
-    title = f"{sweep.name}: weights before and after, {percent(ratio)} pruned, seed {seed}"
+    title = f"{sweep.name}: weights before and after, {amount.pruned}, seed {seed}"
     draw = functools.partial(_figure, title, found, sweep.problem)
     return [Drawn("weights", "Weights before and after", caption, draw)]
 

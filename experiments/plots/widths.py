@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.declaration import Declaration
-from experiments.plots.elements.drawn import Drawn, Options, Skip, one_ratio, one_seed
+from experiments.plots.elements.drawn import Drawn, Options, Skip, one_amount, one_seed
 from experiments.plots.elements.style import (
     GREY,
     INK,
@@ -22,7 +22,7 @@ from experiments.plots.elements.style import (
     wrapped,
 )
 from experiments.table.sweep_data import Sweep, Widths
-from experiments.table.task_curves import labels, names, percent, whole_network_ends
+from experiments.table.task_curves import labels, names, several_models, whole_network_ends
 
 _PER_FIGURE = 4
 
@@ -36,27 +36,37 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     ends = whole_network_ends(sweep.table)
     if ends.empty:
         raise Skip("no pruned run of the whole network is finished")
-    ratio = one_ratio(ends, options)
-    seed = one_seed(ends[ends["asked"] == ratio], options)
-    rows = ends[(ends["asked"] == ratio) & (ends["seed"] == seed)].assign(curve=labels(ends, ends))
+    amount = one_amount(ends, options)
+    seed = one_seed(amount.of(ends), options)
+    rows = amount.of(ends[ends["seed"] == seed]).assign(curve=labels(ends, ends))
     rows = rows.drop_duplicates("curve").set_index("curve")
     found_plans = {name: sweep.plan(rows.loc[name, "run"]) for name in names(sweep.table) if name in rows.index}
     plans = {name: plan for name, plan in found_plans.items() if plan is not None}
     if not plans:
-        raise Skip(f"no run at {percent(ratio)} of seed {seed} has a plan.json")
+        raise Skip(f"no run {amount.at} of seed {seed} has a plan.json")
     caption = (
-        f"Channels of every group of coupled layers at {percent(ratio)}, seed {seed}: the bar is what is kept, the "
+        f"Channels of every group of coupled layers, {amount.pruned}, seed {seed}: the bar is what is kept, the "
         "outline the dense width, the figures kept of all. Groups of a part have the same colour."
     )
-    names_of = list(plans)
-    found = []
-    for first in range(0, len(plans), _PER_FIGURE):
-        chosen = {name: plans[name] for name in names_of[first : first + _PER_FIGURE]}
-        number = f"_{first // _PER_FIGURE + 1}" if len(plans) > _PER_FIGURE else ""
-        title = f"{sweep.name}: widths by layer, {percent(ratio)} pruned, seed {seed}"
-        draw = functools.partial(_figure, title, chosen, sweep.problem)
-        found.append(Drawn(f"widths{number}", "Widths by layer", caption, draw))
-    return found
+    title = f"{sweep.name}: widths by layer, {amount.pruned}, seed {seed}"
+    figures = _figures(rows["model"].to_dict() if several_models(sweep.table) else {}, list(plans))
+    return [
+        Drawn(
+            f"widths{suffix}", "Widths by layer", caption,
+            functools.partial(_figure, title, {name: plans[name] for name in chosen}, sweep.problem),
+        )  # fmt: skip
+        for suffix, chosen in figures.items()
+    ]
+
+
+def _figures(model_of: dict[str, str], curves: list[str]) -> dict[str, list[str]]:
+    """Suffix of each figure's name -> its curves: some beside each other; of models with layers of their own, one."""
+    if model_of:
+        models = dict.fromkeys(model_of[curve] for curve in curves)
+        return {f"_{model}": [curve for curve in curves if model_of[curve] == model] for model in models}
+    numbered = range(0, len(curves), _PER_FIGURE)
+    several = len(curves) > _PER_FIGURE
+    return {f"_{n // _PER_FIGURE + 1}" if several else "": curves[n : n + _PER_FIGURE] for n in numbered}
 
 
 def _figure(title: str, plans: dict[str, Widths], problem: Declaration) -> Figure:

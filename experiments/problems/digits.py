@@ -15,7 +15,14 @@ from sklearn.datasets import load_digits
 from experiments.declaration import Task
 from experiments.problem import Problem
 from experiments.problems.functional import array_batches
+from experiments.sample_answers import Answers, Tally
 
+_CLASSES = {"digit": tuple(map(str, range(10))), "parity": ("even", "odd")}
+_CHURN = {
+    "changed": "answered in another way than by the dense model",
+    "lost": "right in the dense model and wrong here",
+    "gained": "wrong in the dense model and right here",
+}
 _SPLITS = {"train": slice(0, 1197), "tune": slice(1197, 1497), "test": slice(1497, 1797)}  # pictures, in their order
 
 
@@ -28,6 +35,11 @@ class Digits(Problem):
         Task("slant", "slant", "rmse", higher_is_better=False, floor="the mean slant", label="RMSE, degrees"),
     )
     losses = {"digit": "sparse_categorical_crossentropy", "parity": "binary_crossentropy", "slant": "mse"}
+    columns = {
+        **{f"churn_{name}_{how}": f"share of pictures whose {name} is {text}"
+           for name in _CLASSES for how, text in _CHURN.items()},
+        "churn_slant_moved": "mean distance of the slant from the dense model's answer, degrees",
+    }  # fmt: skip
     loss_weights = {"slant": 0.02}  # degrees squared are large numbers
 
     def __init__(self, recipe: Any = None) -> None:
@@ -57,14 +69,38 @@ class Digits(Problem):
         return array_batches(*self.data[split], self.recipe.training.batch_size, seed, step)
 
     def evaluate(self, model: keras.Model, split: str) -> dict[str, dict[str, float]]:
+        return self.evaluate_with_answers(model, split)[0]
+
+    def evaluate_with_answers(self, model: keras.Model, split: str) -> tuple[dict[str, dict[str, float]], Answers]:
         pictures, targets = self.data[split]
-        found = {name: np.asarray(values) for name, values in model(pictures, training=False).items()}
-        parity, lean = found["parity"][:, 0], found["slant"][:, 0]
-        return {
-            "digit": {"accuracy": np.mean(found["digit"].argmax(axis=1) == targets["digit"])},
-            "parity": {"accuracy": np.mean((parity > 0.5) == targets["parity"])},
-            "slant": {"rmse": np.sqrt(np.mean((lean - targets["slant"]) ** 2))},
+        outputs = {name: np.asarray(values) for name, values in model(pictures, training=False).items()}
+        found = {
+            "digit": outputs["digit"].argmax(axis=1), "parity": outputs["parity"][:, 0] > 0.5,
+            "slant": outputs["slant"][:, 0],
+        }  # fmt: skip
+        right = {name: found[name] == targets[name] for name in _CLASSES}
+        errors = (found["slant"] - targets["slant"]) ** 2
+        measures = {
+            **{name: {"accuracy": np.mean(values)} for name, values in right.items()},
+            "slant": {"rmse": np.sqrt(np.mean(errors))},
         }
+        tallies = {"slant": Tally(errors[:, None], np.ones((len(errors), 1)), root=True)}
+        for name, names in _CLASSES.items():
+            of = np.eye(len(names))[targets[name].astype(int)]
+            tallies[name] = Tally(right[name][:, None] * of, of, names, macro=False)
+        return measures, Answers(tallies, found | {f"{name}_right": values for name, values in right.items()})
+
+    def churn(self, dense: Answers, now: Answers) -> dict[str, dict[str, float]]:
+        before, after = dense.found, now.found
+        shares: dict[str, dict[str, float]] = {"slant": {"moved": np.mean(np.abs(after["slant"] - before["slant"]))}}
+        for name in _CLASSES:
+            was, is_right = before[f"{name}_right"], after[f"{name}_right"]
+            shares[name] = {
+                "changed": np.mean(after[name] != before[name]),
+                "lost": np.mean(was & ~is_right),
+                "gained": np.mean(~was & is_right),
+            }
+        return shares
 
     def floors(self, split: str) -> dict[str, dict[str, float]]:
         targets, known = self.data[split][1], self.data["train"][1]

@@ -9,21 +9,24 @@ from typing import Any
 import pandas as pd
 
 from experiments.settings.recipe import COMPRESSIONS
-from experiments.table.margins import margins_question, within_margins
+from experiments.table.amounts import MACS, amount_column, amount_text
+from experiments.table.claims.margins import margins_question, within_margins
+from experiments.table.claims.verdicts import cautions, compare_all, sentence
+from experiments.table.columns import SECONDS
 from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import Sweep
-from experiments.table.task_curves import COSTS, counted, final_rows, names, percent, remaining
-from experiments.table.verdicts import cautions, compare_all, sentence
+from experiments.table.task_curves import COSTS, counted, final_rows, names, remaining, several_models
 
 # Shown at first, besides the measures of summaries; the other columns come with a click.
 SHOWN = (
-    "run", "stage", "criterion", "scope", "schedule", "part", "asked", "achieved", "seed", "effective_macs",
-    "latency_ratio",
+    "run", "stage", "model", "criterion", "scope", "schedule", "part", "macs_asked", "asked", "achieved", "seed",
+    "effective_macs", "latency_ratio", "latency_first_ratio", "step_seconds",
 )  # fmt: skip
 SECTIONS = {
-    "summary": "Summary", "verdicts": "What may be said", "plots": "Plots", "table": "All runs",
-    "failures": "Failed runs", "recipe": "Settings", "machines": "Where it ran", "columns": "Columns",
+    "summary": "Summary", "drops": "What each task lost", "verdicts": "What may be said", "plots": "Plots",
+    "table": "All runs", "failures": "Failed runs", "recipe": "Settings", "machines": "Where it ran",
+    "columns": "Columns",
 }  # fmt: skip
 _ANCHORS = {"table": "runs", "recipe": "settings"}
 _MACS = "effective_macs"
@@ -34,6 +37,7 @@ _UNITS = ((1e8, "GMACs", 1e-9), (1e5, "MMACs", 1e-6), (0, "kMACs", 1e-3))  # fro
 def contents(page: dict[str, Any]) -> list[tuple[str, str]]:
     """Anchor and title of every section that a page has."""
     there = page | {
+        "drops": page["drops"]["rows"],
         "verdicts": page["verdicts"]["pairs"] or page["margins"]["lines"],
         "plots": page["plots"] or page["skipped"],
     }
@@ -44,25 +48,32 @@ def lead(sweep: Sweep) -> str:
     """A sentence on how much there is."""
     table, curves = sweep.table, names(sweep.table)
     ends = final_rows(table)
-    ratios = ", ".join(percent(ratio) for ratio in sorted(ends["asked"].dropna().unique())) or "no ratio yet"
+    column = amount_column(ends)
+    ratios = ", ".join(amount_text(one, column) for one in sorted(ends[column].dropna().unique())) or "no ratio yet"
     words = [f"{counted(len(sweep.runs), 'run')} with {counted(len(sweep.seeds), 'seed')}"]
-    words.append(f"{', '.join(curves) or 'no finished curve'} at {ratios}")
+    words.append(f"{', '.join(curves) or 'no finished curve'} {'' if column == MACS else 'at '}{ratios}")
     failed = len(failures(sweep))
     text = "; ".join(words) + (f"; {counted(failed, 'run')} failed" if failed else "") + "."
-    seconds = sum(table[name].sum() for name in table if name.endswith("_seconds"))
+    text += "".join(f" {run} is left out: {reason}." for run, reason in left_out(sweep).items())
+    seconds = sum(table[name].sum() for name in SECONDS if name in table)
     return text + (f" {seconds / 3600:.1f} hours of computing." if seconds >= 360 else "")
 
 
 def summary_table(sweep: Sweep) -> dict[str, Any]:
     """Means and standard deviations of every setting, as text."""
     unit, factor = macs_unit(sweep.table)
-    heads = {_MACS: unit, "latency_ratio": "times as fast"}
+    heads = {_MACS: unit, COSTS["latency"].column_of(sweep.table): "times as fast"}
     if sweep.table["stage"].isin(COMPRESSIONS).any():
         heads |= {"file_bytes": "file, kB", "file_gzip_bytes": "gzipped, kB"}
     heads |= sweep.problem.heads
     heads = {column: head for column, head in heads.items() if column in sweep.table}
     lines = summary(sweep.table, list(heads))
-    notes = ["Filters, or whatever the budget counts, are removed by the ratio"]
+    in_macs = amount_column(final_rows(sweep.table)) == MACS
+    notes = ["Networks are pruned to the MACs that their lines say"] if in_macs else [
+        "Filters, or whatever the budget counts, are removed by the ratio"
+    ]  # fmt: skip
+    if several_models(sweep.table):
+        notes.append("times as fast: beside the first of the dense models")
     notes += [f"{unit} count the channels that are left"] if _MACS in heads else []
     lower = [head for column, head in heads.items() if _lower_is_better(sweep, column)]
     notes += [f"lower is better: {', '.join(lower)}"] if lower else []
@@ -73,7 +84,7 @@ def summary_table(sweep: Sweep) -> dict[str, Any]:
         note = f"One seed: no spread is known, and nothing is ranked. {note}"
     rows = []
     for line in lines:
-        name = f"{line.name}, {percent(line.asked)}, {line.stage_text}" if line.name else line.stage_text
+        name = ", ".join(filter(None, (line.name, line.amount, line.stage_text)))
         count = f" ({counted(line.seeds, 'seed')})" if line.seeds < seeds else ""
         rows.append([name + count, *(_summary_cell(line, column, factor) for column in heads)])
     return {"note": note, "head": list(heads.values()), "rows": rows}
@@ -95,7 +106,7 @@ def _summary_cell(line: Line, column: str, factor: float) -> str:
         return figure(line, column, 2, factor, spread=False)
     if column.endswith("_bytes"):
         return figure(line, column, 1, 1e-3, spread=False)
-    return figure(line, column, 2, spread=False) if column == "latency_ratio" else figure(line, column)
+    return figure(line, column, 2, spread=False) if column.startswith("latency_") else figure(line, column)
 
 
 def verdicts(sweep: Sweep) -> dict[str, Any]:
@@ -137,7 +148,10 @@ def table_cells(sweep: Sweep) -> dict[str, Any]:
         place = table.columns.get_loc(COSTS["macs"].column) + 1
         table = table.copy()
         table.insert(place, "macs_remaining", shares)
-    known = meanings(sweep) | {"macs_remaining": "effective_macs as a share of the dense model's of the same seed"}
+    known = meanings(sweep) | {
+        "macs_remaining": "effective_macs as a share of the dense model's of the same seed; of the largest one's where "
+        "models are compared"
+    }
     head = [
         {
             "name": name,
@@ -170,6 +184,12 @@ def failures(sweep: Sweep) -> dict[str, dict[str, str]]:
         if error and error.strip():
             found[run] = {"text": error.strip(), "last": error.strip().splitlines()[-1]}
     return found
+
+
+def left_out(sweep: Sweep) -> dict[str, str]:
+    """Run of the grid that there was nothing to do for -> why."""
+    found = {run: sweep.json(run, "left_out.json") for run in sweep.runs}
+    return {run: content["reason"] for run, content in found.items() if content}
 
 
 def recipe_text(sweep: Sweep) -> str:

@@ -23,6 +23,7 @@ from experiments.report.content import (
     table_cells,
     verdicts,
 )
+from experiments.report.task_drops import task_drops
 from experiments.report.templates import rendered
 from experiments.runs.run_folder import write_text
 from experiments.table.sweep_data import Sweep, read
@@ -59,6 +60,7 @@ def render(sweep: Sweep, options: Options) -> str:
         "name": sweep.name,
         "lead": lead(sweep),
         "summary": summary_table(sweep),
+        "drops": task_drops(sweep),
         "verdicts": verdicts(sweep),
         "margins": margins(sweep),
         "plots": plots,

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from experiments.problem import Problem
+from experiments.runs.compared_models import LeftOut
 from experiments.runs.executors.jobs import cores
 from experiments.runs.grid import Run
 from experiments.runs.monitoring.progress_bar import Meter, clock
@@ -44,24 +45,42 @@ def report(problem: Problem, workers: int = 1) -> str:
     quiet, recipe = Meter(), problem.recipe
     check_data(problem, quiet)
     runner = Runner(problem, quiet)
-    speed = measure(SeedModel(problem, recipe.seeds[0], quiet, Stopwatch()))
-    left = runner.unfinished()
-    lines = [f"{runner.path}: {len(runner.runs)} runs, {len(runner.runs) - len(left)} of them finished"]
+    unfinished, threads = runner.unfinished(), recipe.threads or cores()
+    left_out, left, speeds, seconds = {}, [], [], 0.0
+    for name, one in runner.models.problems.items():
+        if not any(run.settings.variant == name for run in unfinished):
+            continue
+        seed_model = SeedModel(one, recipe.seeds[0], quiet, Stopwatch())
+        speed, todo = measure(seed_model), []
+        for run in [run for run in unfinished if run.settings.variant == name]:
+            try:
+                runner.models.ratio(run.settings, seed_model.costs.macs)
+                todo.append(run)
+            except LeftOut as reason:
+                left_out[run.name] = f"left out: {reason}"
+        left += todo
+        seconds += estimate(todo, runner.units(todo), speed) / workers
+        speeds.append(
+            f"{f'{name}: ' if name else ''}a training step of {recipe.training.batch_size} samples takes "
+            f"{speed.step:.3g} s, evaluating a sample {speed.picture:.3g} s, compiling them {speed.compile_step:.0f} s "
+            f"and {speed.compile_picture:.0f} s, on {threads} {'threads' if threads > 1 else 'thread'} of this machine "
+            "as busy as it is now"
+        )
+    lines = [f"{runner.path}: {len(runner.runs)} runs, {len(runner.runs) - len(unfinished)} of them finished"]
     for run in runner.runs.values():
-        done = [stage for stage in run.stages if runner.folder(run.name).finished(stage)]
-        todo = [stage for stage in run.stages if stage not in done]
-        lines.append(f"  {run.name:<34}" + ", ".join([*(f"{stage} (finished)" for stage in done), *todo]))
-    units = runner.work_left()
-    seconds = estimate(left, units, speed) / workers
-    threads = recipe.threads or cores()
-    lines += [
-        f"a training step of {recipe.training.batch_size} samples takes {speed.step:.3g} s, evaluating a sample "
-        f"{speed.picture:.3g} s, compiling them {speed.compile_step:.0f} s and {speed.compile_picture:.0f} s, on "
-        f"{threads} {'threads' if threads > 1 else 'thread'} of this machine as busy as it is now",
+        stages = [f"{stage} (finished)" if runner.folder(run.name).finished(stage) else stage for stage in run.stages]
+        lines.append(f"  {run.name:<34}" + left_out.get(run.name, ", ".join(sorted(stages, key=_unfinished))))
+    units = runner.units(left)
+    lines += speeds
+    lines.append(
         f"to do: {len(left)} runs with {units['step']} steps and {units['picture']} samples to evaluate: about "
-        f"{clock(seconds)} with {workers} {'processes' if workers > 1 else 'process'}",
-    ]
+        f"{clock(seconds)} with {workers} {'processes' if workers > 1 else 'process'}"
+    )
     return "\n".join(lines)
+
+
+def _unfinished(stage: str) -> bool:
+    return not stage.endswith("(finished)")
 
 
 def estimate(left: list[Run], units: Counter[str], speed: Speed) -> float:
@@ -73,10 +92,10 @@ def estimate(left: list[Run], units: Counter[str], speed: Speed) -> float:
         speed: measured.
     """
     smaller = [run for run in left if {"removed", "scratch"} & {*run.stages}]
-    seeds = {run.settings.seed for run in left}
-    compiled_steps = len(seeds) + sum("scratch" in run.stages for run in left)
+    networks = {run.network for run in left}
+    compiled_steps = len(networks) + sum("scratch" in run.stages for run in left)
     # Beside the measures, a smaller network's inference is compiled for its latency.
-    compiled_pictures = len(seeds) + 2 * len(smaller) + sum(len(run.compressed) for run in left)
+    compiled_pictures = len(networks) + 2 * len(smaller) + sum(len(run.compressed) for run in left)
     return (
         units["step"] * speed.step
         + units["picture"] * speed.picture

@@ -9,17 +9,19 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from experiments.settings.quantities import macs_text
 from experiments.settings.recipe import (
     ArbiterName,
     CriterionName,
     FinetuneSettings,
+    GridSettings,
     PruningSettings,
     Recipe,
-    RetrainingName,
     ScheduleName,
     Settings,
     TrainingSettings,
 )
+from experiments.settings.retraining_settings import OWN_CUTS, RetrainingName, control_of, mattering
 
 Kind = Literal["dense", "dense_control", "pruned"]
 BY_TASK = ("taylor", "fisher", "loss_rise")  # criteria that score each task, for an arbiter to join
@@ -42,6 +44,10 @@ class RunSettings(Settings):
     budget: str = "filters"
     part: str = "all"
     ratio: float | None = None
+    macs: float | str | None = None
+    """in place of the ratio: MACs that are to be left, or the name of a model that has as many."""
+    variant: str | None = None
+    """name of the model, where the grid compares several."""
     retraining: RetrainingName = "finetune"
     training: TrainingSettings = TrainingSettings()
     pruning: PruningSettings = PruningSettings()
@@ -79,12 +85,26 @@ class Run:
         How a run is measured is no part of the name: it is the same for a whole sweep.
         """
         run = self.settings
-        start = f"{run.criterion}-{run.ratio:g}" if run.kind == "pruned" else run.kind
+        start = f"{run.criterion}-{self._amount}" if run.kind == "pruned" else run.kind
+        model = f"-{run.variant}" if run.variant else ""
         again = f"-r{run.repeat}" if run.repeat else ""
-        changed = {key: value for key, value in run.changed().items() if key != "evaluation"}
+        changed = {key: value for key, value in run.changed().items() if key not in ("evaluation", "variant")}
         if run.criterion in ("l1", "l2"):  # in version 0.1 they were group_l1 and group_l2: none goes on as the other
             changed["formula"] = "as published"
-        return f"{start}-s{run.seed}{again}-{fingerprint(changed)}"
+        return f"{start}{model}-s{run.seed}{again}-{fingerprint(changed)}"
+
+    @property
+    def _amount(self) -> str:
+        """How much it is pruned."""
+        ratio, macs = self.settings.ratio, self.settings.macs
+        if macs is None:
+            return f"{ratio:g}"
+        return f"to-{macs if isinstance(macs, str) else macs_text(macs).replace(' ', '')}"
+
+    @property
+    def network(self) -> str:
+        """Names the network that it needs: runs that have the same one can use the same compiled model."""
+        return f"{self.settings.variant or ''}-s{self.settings.seed}"
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -123,33 +143,44 @@ def fingerprint(settings: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
-def dense_run(recipe: Recipe, seed: int) -> Run:
-    """The run that trains a seed's dense model."""
+def dense_run(recipe: Recipe, seed: int, variant: str | None = None) -> Run:
+    """The run that trains a seed's dense model.
+
+    Args:
+        recipe: of that model, one of `recipe.models`.
+        seed: of the model.
+        variant: its name, where there are several.
+    """
     dumped = {name: one.changed() for name, one in recipe.sections.items()}
     place, colon, name = recipe.problem.rpartition(":")
     return Run(
         RunSettings(
             problem=place.rpartition("/")[2] + colon + name,  # wherever the file lies
             seed=seed,
+            variant=variant,
             training=recipe.training,
             sections={name: content for name, content in dumped.items() if content},
         )
     )
 
 
+def dense_runs(recipe: Recipe) -> list[Run]:
+    """The runs that train a recipe's dense models: of every model that the grid compares, one a seed."""
+    return [dense_run(one, seed, name) for name, one in recipe.models.items() for seed in recipe.seeds]
+
+
 def grid(recipe: Recipe) -> list[Run]:
-    """Every run of a recipe: for each seed the dense one, its controls and the pruned ones."""
+    """Every run of a recipe: for each model and seed the dense one, its controls and the pruned ones."""
     found: dict[str, Run] = {}
-    for seed in recipe.seeds:
-        dense = dataclasses.replace(dense_run(recipe, seed), quantize=recipe.quantize)
+    for bare in dense_runs(recipe):
+        dense, seed = dataclasses.replace(bare, quantize=recipe.quantize), bare.settings.seed
         controls = {
-            how: Run(_trained_on(dense.settings, recipe.finetune, how), dense.name, quantize=recipe.quantize)
-            for how in ("finetune", "rewind")
-            if how in recipe.grid.retraining
+            way: Run(_trained_on(dense.settings, recipe.finetune, way), dense.name, quantize=recipe.quantize)
+            for way in recipe.grid.retraining
+            if control_of(way)
         }
         repeats = range(recipe.repeats if seed == recipe.seeds[0] else 1)
-        axes = recipe.grid.model_dump()
-        points = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+        points = _points(recipe.grid, dense.settings.variant)
         pruned = [
             Run(
                 _pruned(dense.settings, recipe, {**point, "repeat": repeat}),
@@ -164,14 +195,26 @@ def grid(recipe: Recipe) -> list[Run]:
     return list(found.values())
 
 
-def _trained_on(dense: RunSettings, finetune: FinetuneSettings, retraining: str) -> RunSettings:
-    changes = {"kind": "dense_control", "retraining": retraining, "finetune": _tuning(finetune, retraining)}
-    return dense.model_copy(update=changes)
+def _points(wanted: GridSettings, variant: str | None) -> list[dict[str, Any]]:
+    """Every combination of the grid's axes for one model; one that is to have its own MACs is not pruned."""
+    axes = wanted.model_dump(exclude={"model"})
+    axes |= {"ratio": (None,), "budget": ("macs",)} if wanted.macs else {"macs": (None,)}
+    points = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+    return [point for point in points if point["macs"] is None or point["macs"] != variant]
 
 
-def _tuning(finetune: FinetuneSettings, retraining: str) -> FinetuneSettings:
-    """What matters of the fine-tuning: a rewound one takes its learning rates from the training."""
-    return FinetuneSettings(steps=finetune.steps) if retraining == "rewind" else finetune
+def _trained_on(dense: RunSettings, finetune: FinetuneSettings, way: str) -> RunSettings:
+    """The dense control of a way of retraining: as many updates, at the same rates, and nothing else of the way."""
+    control = control_of(way)
+    rounds = finetune.rewind_rounds if way == "weight_rewind" else 1
+    settings = _tuning(finetune, control).model_copy(update={"rewind_rounds": rounds})
+    named = control if rounds == 1 else way  # whose rates come again in every round
+    return dense.model_copy(update={"kind": "dense_control", "retraining": named, "finetune": settings})
+
+
+def _tuning(finetune: FinetuneSettings, way: str | None) -> FinetuneSettings:
+    """What matters of the fine-tuning for a way of retraining; the rest has its default."""
+    return FinetuneSettings(**mattering(finetune.model_dump(), way))
 
 
 def _pruned(dense: RunSettings, recipe: Recipe, point: dict[str, Any]) -> RunSettings:
@@ -184,8 +227,9 @@ def _pruned(dense: RunSettings, recipe: Recipe, point: dict[str, Any]) -> RunSet
         blank.append("criterion_pictures")
     if point["criterion"] != "loss_rise":
         blank.append("chunk")
-    if point["retraining"] == "scratch":
+    if point["retraining"] in ("scratch", *OWN_CUTS):
         point["schedule"] = "one_shot"
+    if point["retraining"] == "scratch":
         blank.append("recalibration_pictures")
     if point["retraining"] == "scratch" or not pruning["recalibration_pictures"]:
         blank.append("recalibration")

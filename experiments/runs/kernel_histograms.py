@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import keras
 import numpy as np
 
 import pruning
+from experiments.runs.run_folder import plain
 
 
 def histograms(graph: pruning.ChannelGraph, edges: np.ndarray) -> dict[str, dict[str, list[int]]]:
@@ -38,3 +42,11 @@ def bins(graph: pruning.ChannelGraph, count: int = 64) -> np.ndarray:
     squares, numbers = sum(float(np.square(k).sum()) for k in kernels), sum(k.size for k in kernels)
     most = 4.0 * (squares / numbers) ** 0.5 or 1.0
     return np.linspace(-most, most, count + 1)
+
+
+def before_and_after(before: dict[str, Any], graph: pruning.ChannelGraph, edges: np.ndarray) -> str:
+    """JSON of a network's `histograms` before pruning beside those of a graph now: edges, before, after, parts."""
+    after = histograms(graph, edges)
+    parts = {"before": before["parts"], "after": after["parts"]}
+    content = {"edges": edges, "before": before["layers"], "after": after["layers"], "parts": parts}
+    return json.dumps(plain(content)) + "\n"

@@ -13,6 +13,8 @@ import pruning
 from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Meter
+from experiments.runs.run_folder import RunFolder
+from experiments.sample_answers import Answers, answers_path, keep_answers, read_answers
 from pruning.costs.model_cost import counted, without
 
 
@@ -32,10 +34,31 @@ class Measuring:
 
     def quality(self, model: keras.Model) -> dict[str, float]:
         """Every measure of every task, as columns of a row."""
+        return self.quality_and_answers(model)[0]
+
+    def quality_and_answers(self, model: keras.Model) -> tuple[dict[str, Any], Answers | None]:
+        """Every measure of every task and its worst class, as columns of a row; and the answers themselves."""
         self._done = 0
-        found = flat(self._problem, self._problem.evaluate(model, self._split), "evaluate")
+        measured, answers = self._problem.evaluate_with_answers(model, self._split)
+        found: dict[str, Any] = dict(flat(self._problem, measured, "evaluate"))
         self._work.did("picture", max(0, self._problem.examples(self._split) - self._done))
-        return found
+        if answers is not None:
+            found |= worst_classes(self._problem, answers)
+        return found, answers
+
+    def keep(self, answers: Answers, folder: RunFolder, stage: str, dense: str | None) -> dict[str, float]:
+        """Keep what a run's network answered at a stage; how many answers are not the dense one's, as columns.
+
+        Args:
+            answers: of the network.
+            folder: of the run.
+            stage: that they are of.
+            dense: name of the dense run; None where this is the one.
+        """
+        keep_answers(folder.path, stage, answers)
+        before = None if dense is None else read_answers(answers_path(folder.path.parent / dense, "dense"))
+        shares = self._problem.churn(before, answers) if before is not None else {}
+        return {f"churn_{task}_{name}": float(share) for task, of in shares.items() for name, share in of.items()}
 
     def floor(self) -> dict[str, float]:
         """Measures of trivial predictors, as columns of a row."""
@@ -58,9 +81,40 @@ class Measuring:
             "latency_threads": found.threads,
         }
 
+    def latency_beside_first(self, model: keras.Model, first: keras.Model | None) -> dict[str, Any]:
+        """Milliseconds of a sample, and how many times as fast as the first of several models, in the same run.
+
+        Args:
+            model: to be timed.
+            first: the other one; None where the model is the first itself.
+        """
+        rounds = self._problem.recipe.evaluation.latency_rounds
+        if rounds < 2:
+            return {}
+        inputs, samples, call = self._problem.timing(model)
+        found = pruning.latency(model, inputs, first, call=call, warmup=1, rounds=rounds)
+        return {
+            "latency_ms": found / samples,
+            "latency_first_ratio": 1.0 if found.against is None else found.speedup,
+            "latency_spread": (found.high - found.low) / found,
+            "latency_threads": found.threads,
+        }
+
     def _report(self, count: int, text: str) -> None:
         self._done += count
         self._work.did("picture", count, text)
+
+
+def worst_classes(problem: Problem, answers: Answers) -> dict[str, Any]:
+    """Of every task with classes the one of the worst primary measure, and that measure."""
+    found: dict[str, Any] = {}
+    for task in problem.declaration().tasks:
+        by_class = answers.tallies[task.name].by_class() if task.name in answers.tallies else {}
+        if len(by_class) > 1:
+            worst = min if task.measure(task.primary).higher_is_better else max
+            name = worst(by_class, key=by_class.__getitem__)
+            found |= {f"{task.name}_worst_class": name, f"{task.name}_worst_{task.primary}": by_class[name]}
+    return found
 
 
 def flat(problem: Problem, measured: Any, method: str) -> dict[str, float]:

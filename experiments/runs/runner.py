@@ -8,6 +8,7 @@ import inspect
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from experiments.errors import UserError
 from experiments.lookup import open_problem
 from experiments.problem import Problem
 from experiments.runs import provenance
+from experiments.runs.compared_models import ComparedModels, LeftOut
 from experiments.runs.compression.compressed_stages import check_compressions
 from experiments.runs.grid import Run, grid
 from experiments.runs.monitoring import run_log
@@ -60,7 +62,8 @@ class Runner:
 
     Attributes:
         runs: all runs of the recipe by name, in the grid's order.
-        seed_model: of the seed that was worked on last.
+        models: that its grid compares.
+        seed_model: of the model and seed that were worked on last.
     """
 
     def __init__(
@@ -75,7 +78,9 @@ class Runner:
         self.path = folder or folder_of(problem.recipe)
         self.work, self.log = work, log or RunLog()
         self.runs = {run.name: run for run in grid(problem.recipe)}
+        self.models = ComparedModels(problem)
         self.seed_model: SeedModel | None = None
+        self._network = ""
         self._began = time.time() if began is None else began
         self._watch = Stopwatch()
 
@@ -85,16 +90,24 @@ class Runner:
 
     def unfinished(self) -> list[Run]:
         """Runs that have a stage to do, and dense ones whose model is missing and wanted."""
-        left = [run for run in self.runs.values() if not self.folder(run.name).finished(*run.stages)]
+        left = [run for run in self.runs.values() if not self._over(run)]
         wanted = {run.dense for run in left if run.dense}
         lost = [name for name in wanted if not self.folder(name).model.exists()]
         names = {*(run.name for run in left), *lost}
         return [run for name, run in self.runs.items() if name in names]
 
+    def _over(self, run: Run) -> bool:
+        folder = self.folder(run.name)
+        return folder.finished(*run.stages) or folder.finished("left_out")
+
     def work_left(self) -> Counter[str]:
         """Units of work of all unfinished runs."""
+        return self.units(self.unfinished())
+
+    def units(self, runs: Iterable[Run]) -> Counter[str]:
+        """Units of work that runs still have."""
         size = self.problem.examples(self.recipe.evaluation.split)
-        return sum((units_left(run, self.folder(run.name), size) for run in self.unfinished()), Counter())
+        return sum((units_left(run, self.folder(run.name), size) for run in runs), Counter())
 
     def failures(self) -> dict[str, str]:
         """Unfinished run -> what went wrong since this sweep began, or which run it waits for."""
@@ -148,12 +161,13 @@ class Runner:
         return "done"
 
     def _ready(self, run: Run) -> SeedModel:
-        """The model of a run's seed, with the dense weights that it needs."""
-        seed = run.settings.seed
-        if self.seed_model is None or self.seed_model.seed != seed:
+        """The network of a run, with the dense weights that it needs."""
+        if self.seed_model is None or self._network != run.network:
             self.seed_model = None  # its memory first
             gc.collect()
-            self.seed_model = SeedModel(self.problem, seed, self.work, self._watch, self.log)
+            problem = self.models.problems[run.settings.variant]
+            self.seed_model = SeedModel(problem, run.settings.seed, self.work, self._watch, self.log)
+            self._network = run.network
             _ = self.seed_model.costs
             check_compressions(self.problem, self.recipe.quantize)
             for part in ("all", *self.recipe.grid.part):  # what cannot be pruned is said before anything is trained
@@ -181,9 +195,13 @@ class Runner:
             begin(self.problem, run, folder)
             self._borrow(run, folder)
             self.log.begin(folder.path)
-            Stages(seed_model, folder, run).do()
+            Stages(seed_model, folder, run, self.models).do()
             provenance.end(folder)
             folder.clear_error()
+        except LeftOut as reason:
+            folder.write("left_out", {"reason": str(reason)})
+            self.work.note(f"{run.name} is left out: {reason}")
+            self._skip(run)
         except Exception as error:
             if is_write_error(error):
                 raise error if isinstance(error, WriteError) else WriteError(str(error)) from None
@@ -222,7 +240,8 @@ def check_data(problem: Problem, work: Meter) -> None:
         UserError: they cannot be used.
     """
     work.say("reading the data")
-    for line in problem.check():
+    checked = ComparedModels(problem).problems.values()
+    for line in dict.fromkeys(line for one in checked for line in one.check()):
         work.note(line)
     split = problem.recipe.evaluation.split
     if split not in problem.splits:

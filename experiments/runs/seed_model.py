@@ -7,8 +7,11 @@ between runs, and masks are variables of the optimizer. Only what is physically 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
+import statistics
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from experiments.runs.kernel_histograms import bins, histograms
 from experiments.runs.measuring import Costs, Measuring
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.monitoring.run_log import RunLog
+from experiments.runs.monitoring.selection_cost import SelectionCost
 from experiments.runs.monitoring.stopwatch import Stopwatch
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.training import choices
@@ -63,6 +67,7 @@ class SeedModel:
         self._criteria: dict[tuple[str, str], pruning.TaskCriterion] = {}
         self._dense_scores: dict[tuple[str, str], dict[str, pruning.Scores]] = {}
         self._norms: dict[int, pruning.NormStatistics] = {}
+        self.selection = SelectionCost()
         self._new = State(self.model)
         self._dense: State | None = None
 
@@ -117,6 +122,7 @@ class SeedModel:
         self._dense = State(self.model)
         self._dense_scores.clear()
         self._norms.clear()
+        self.selection.forget()
         self.edges = bins(self.graph("all"))
         self.histograms = histograms(self.graph("all"), self.edges)
 
@@ -141,8 +147,9 @@ class SeedModel:
         graph = self.graph(run.part)
         assert run.criterion is not None, "a run that prunes has a criterion"
         if run.criterion in choices.FROM_WEIGHTS:
+            criterion = choices.from_weights(run.criterion, self.seed)
             try:
-                return choices.from_weights(run.criterion, self.seed)(graph)
+                return self.selection.of(lambda: criterion(graph))
             except ValueError as error:  # batch_norm_scale, where a layer has no batch norm
                 raise UserError(f"criterion {run.criterion}: {error} (in a recipe: pruning.exclude)") from error
         assert run.arbiter is not None, "a criterion by task has an arbiter"
@@ -153,18 +160,22 @@ class SeedModel:
             self._criteria[key] = choices.from_data(
                 run.criterion, losses, batches, self.costs.shapes, run.pruning.chunk
             )
-        if not keep:
-            by_task = self._criteria[key].by_task(graph)
-        else:
-            if key not in self._dense_scores:
-                self._dense_scores[key] = self._criteria[key].by_task(graph)
-            by_task = self._dense_scores[key]
+        by_task = self.selection.of(
+            lambda: self._criteria[key].by_task(graph), run.pruning.criterion_pictures, key if keep else None
+        )
         return choices.ARBITERS[run.arbiter]()(by_task)
 
     def plan(self, run: RunSettings) -> pruning.Plan:
         """The plan of a run that loses its channels at once, from the dense weights, which are in the model."""
         assert run.ratio is not None, "a run that prunes has a ratio"
-        return pruning.plan(self.graph(run.part), self.score(run, keep=True), run.ratio, **self._how(run))
+        ratio, scores = run.ratio, self.score(run, keep=True)
+        return self.selection.of(lambda: pruning.plan(self.graph(run.part), scores, ratio, **self._how(run)))
+
+    def plan_now(self, run: RunSettings, ratio: float | None = None) -> pruning.Plan:
+        """A plan from the weights as they are now, which keeps what is silent already; of the run's ratio if None."""
+        graph, asked = self.graph(run.part), run.ratio if ratio is None else ratio
+        assert asked is not None, "a run that prunes has a ratio"
+        return pruning.plan(graph, self.score(run), asked, already=pruning.silent(graph), **self._how(run))
 
     def gradual(self, run: RunSettings, schedule: Any) -> pruning.PruningCallback:
         """Prunes little by little while the model trains."""
@@ -227,7 +238,7 @@ class SeedModel:
         callbacks: Sequence[keras.callbacks.Callback] = (),
         sparsity: Callable[[int], float] = lambda step: 0.0,
         steps: int | None = None,
-    ) -> None:
+    ) -> float | None:
         """Train to an update; losses go to the run's history, checkpoints beside it.
 
         Args:
@@ -242,13 +253,19 @@ class SeedModel:
             sparsity: step -> what is asked of the schedule there.
             steps: updates of the whole training that this is a part of, if it is.
 
+        Returns:
+            median seconds from one update to the next; None of fewer than three updates.
+
         Raises:
             UserError: it diverged, or a sample is broken; the checkpoint is that of the last good state.
         """
         training, model = self.recipe.training, model or self.model
         self.work.say(f"{text}: training")
 
+        marks: list[float] = []
+
         def report(logs: dict[str, float]) -> None:
+            marks.append(time.perf_counter())
             self.work.did("step", 1, f"{steps_done(model)}/{until}, loss {logs.get('loss', math.nan):.3f}")
 
         history = History(folder, stage, training.checkpoint_every, until, sparsity, self.watch, self.log.losses)
@@ -263,6 +280,8 @@ class SeedModel:
                 f"{str(error).rstrip('.')}; mend it and start the same command again, which goes on from the last "
                 "checkpoint"
             ) from None
+        between = [after - before for before, after in itertools.pairwise(marks)]
+        return statistics.median(between) if len(between) > 1 else None
 
     def data_seed(self, run: RunSettings) -> int:
         """Of the order of the samples: training and fine-tuning meet different ones, and so do repeats."""

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import gc
-import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 import pruning
+from experiments.runs.compared_models import ComparedModels, beside_first
 from experiments.runs.compression.compressed_stages import CompressedStages, file_columns
-from experiments.runs.grid import Run, RunSettings
-from experiments.runs.kernel_histograms import histograms
+from experiments.runs.grid import Run
+from experiments.runs.kernel_histograms import before_and_after
 from experiments.runs.measuring import Costs
-from experiments.runs.run_folder import RunFolder, plain, write_text, written_whole
+from experiments.runs.retraining.decayed import cut_after_decay
+from experiments.runs.retraining.distilled import learning_from_dense
+from experiments.runs.retraining.rewound import cut_and_rewind, go_back, keeping
+from experiments.runs.run_folder import RunFolder, write_text, written_whole
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training import choices
+from experiments.runs.training.dense_training import train_dense
 from experiments.runs.training.loop import steps_done
 from experiments.runs.training.optimizers import finetuning_rates, training_rates
 from experiments.runs.training.state import State, draw_new_weights, read_weights, restore_from, save_model
+from experiments.sample_answers import Answers
+from experiments.settings.retraining_settings import DECAYING
 
 AXES = ("criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
 
@@ -32,15 +38,26 @@ class Stages:
         seed_model: of the run's seed; holds the dense model, if the run is not the one that trains it.
         folder: of the run, locked by this process.
         run: what to do.
+        models: that the grid compares; made if not given.
+
+    Raises:
+        LeftOut: the network has no more MACs than are to be left.
     """
 
-    def __init__(self, seed_model: SeedModel, folder: RunFolder, run: Run) -> None:
-        self.seed_model, self.folder, self.run, self.settings = seed_model, folder, run, run.settings
+    def __init__(
+        self, seed_model: SeedModel, folder: RunFolder, run: Run, models: ComparedModels | None = None
+    ) -> None:
+        self.seed_model, self.folder, self.run = seed_model, folder, run
+        self.models = models or ComparedModels(seed_model.problem)
+        self.settings = self.models.settled(run.settings, seed_model.costs.macs)
         self.text = run.name.rsplit("-", 1)[0]
         self._shown: keras.Model | None = None  # what was measured last
+        self._answers: Answers | None = None  # what it answered
+        self._step_seconds: float | None = None  # of the training that was done last
 
     def do(self) -> None:
         """All that is not finished."""
+        self.seed_model.selection.clear()
         kinds = {"dense": self.dense, "dense_control": self.control, "pruned": self.pruned}
         # What is measured in fewer bits is the model in the file: a finished run need not be taken up for it.
         if not (self.run.compressed and self.folder.finished(*self.run.uncompressed) and self.folder.model.exists()):
@@ -57,11 +74,15 @@ class Stages:
                 floor = self.seed_model.measuring.floor()
             self._write("floor", floor)
         if not self.folder.model.exists():
-            train_dense(self.seed_model, self.folder, self.settings)
+            kept = keeping(self.seed_model.recipe, self.folder)
+            self._step_seconds = train_dense(self.seed_model, self.folder, self.settings, kept)
         with self.seed_model.watch("build"):
             self.seed_model.take_dense(self.folder.model)
         if not self.folder.finished("dense"):
-            self._write("dense", self._training(), self._measured(self.seed_model.model), self._file())
+            row = self._measured(self.seed_model.model)
+            with self.seed_model.watch("evaluate"):
+                row |= self.models.latency(self.seed_model.model, self.settings, self.seed_model.measuring)
+            self._write("dense", self._training(), row, self._file())
 
     def control(self) -> None:
         """Train the dense model on, as the pruned ones are."""
@@ -94,6 +115,8 @@ class Stages:
                     self._write("recalibrated", self._tuning(last), self._measured(seed_model.model))
             if run.retraining == "none":
                 return
+            if run.retraining == "weight_rewind" and steps_done(seed_model.model) == last:
+                go_back(seed_model, folder, run, plan, self._dense_folder)
             self._finetune("finetuned")
             row = self._measured(seed_model.model)
             with seed_model.watch("prune"):
@@ -122,7 +145,9 @@ class Stages:
                 seed_model.compiled(small, run.training)
             self._resume(small)
             rate = training_rates(run.training)
-            seed_model.train(folder, "scratch", run.training.steps, rate, seed_model.data_seed(run), self.text, small)
+            self._step_seconds = seed_model.train(
+                folder, "scratch", run.training.steps, rate, seed_model.data_seed(run), self.text, small
+            )
             save_model(seed_model.problem, small, folder.model)
         else:
             read_weights(seed_model.problem, small, folder.model)
@@ -157,6 +182,10 @@ class Stages:
         """From dense weights, or the checkpoint, to the last cut or beyond; returns the plan and the cut's step."""
         seed_model, run = self.seed_model, self.settings
         self.seed_model.work.say(f"{self.text}: pruning")
+        if run.retraining in DECAYING:
+            return cut_after_decay(seed_model, self.folder, run, self.text, self._resume)
+        if run.retraining == "weight_rewind":
+            return cut_and_rewind(seed_model, self.folder, run, self.text, self._resume, self._dense_folder)
         if run.schedule == "one_shot":
             with seed_model.watch("prune"):
                 plan = self._plan()
@@ -170,12 +199,12 @@ class Stages:
         self._resume()
         if steps_done(seed_model.model) < last or not path.exists():
             callback = seed_model.gradual(run, schedule)
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), learning_from_dense(seed_model, run, self._dense_folder) as more:
                 # One training may be several calls of `fit`, each of which ends.
                 warnings.filterwarnings("ignore", "training ended at step")
                 seed_model.train(
                     self.folder, "pruned", last, self._rate(), seed_model.data_seed(run),
-                    f"{self.text}, gradual pruning", callbacks=[callback],
+                    f"{self.text}, gradual pruning", callbacks=[callback, *more],
                     sparsity=lambda step: schedule(step)[1], steps=run.finetune.steps,
                 )  # fmt: skip
             assert callback.plan is not None, "a schedule ends with a cut"
@@ -187,14 +216,20 @@ class Stages:
     def _finetune(self, stage: str) -> None:
         seed_model, run = self.seed_model, self.settings
         ratio = run.ratio or 0.0
-        seed_model.train(
-            self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
-            f"{self.text}, fine-tuning", sparsity=lambda step: ratio,
-        )  # fmt: skip
+        with learning_from_dense(seed_model, run, self._dense_folder) as more:
+            self._step_seconds = seed_model.train(
+                self.folder, stage, run.finetune.steps, self._rate(), seed_model.data_seed(run),
+                f"{self.text}, fine-tuning", callbacks=more, sparsity=lambda step: ratio,
+            )  # fmt: skip
+
+    @property
+    def _dense_folder(self) -> RunFolder:
+        """Of the dense run that this one starts from."""
+        assert self.run.dense is not None, "a dense run starts from none"
+        return RunFolder(self.folder.path.parent / self.run.dense)
 
     def _rate(self) -> Callable[[int], float]:
-        run = self.settings
-        return finetuning_rates(run.finetune, run.training, run.retraining)
+        return finetuning_rates(self.settings.finetune, self.settings.training, self.settings.retraining)
 
     # Rows
 
@@ -216,8 +251,8 @@ class Stages:
         self._shown = model
         seed_model.work.say(f"{self.text}: evaluating")
         with seed_model.watch("evaluate"):
-            costs = seed_model.costs.columns(seed_model.graph(run.part), run.budget)
-            return {**costs, **seed_model.measuring.quality(model)}
+            quality, self._answers = seed_model.measuring.quality_and_answers(model)
+            return seed_model.costs.columns(seed_model.graph(run.part), run.budget) | quality
 
     def _measured_small(self, small: keras.Model, achieved: dict[str, float]) -> dict[str, Any]:
         """Costs, measures and latency of a smaller model, the dense weights being in the seed's own."""
@@ -228,49 +263,38 @@ class Stages:
             graph = pruning.ChannelGraph(small)
             row = Costs(seed_model.problem, small).columns(graph) | achieved
             row["achieved_macs"] = 1 - row["macs"] / seed_model.costs.macs
-            row |= seed_model.measuring.quality(small)
+            quality, self._answers = seed_model.measuring.quality_and_answers(small)
+            row |= quality
             seed_model.work.say(f"{self.text}: timing")
             row |= seed_model.measuring.latency(small, seed_model.model)
+            row |= beside_first(row, self._dense_folder.read("dense"))
         self._histograms(graph)
         return row
 
     def _histograms(self, graph: pruning.ChannelGraph) -> None:
         """How the weights were spread before pruning, and are now."""
-        before, after = self.seed_model.histograms, histograms(graph, self.seed_model.edges)
-        parts = {"before": before["parts"], "after": after["parts"]}
-        content = {"edges": self.seed_model.edges, "before": before["layers"], "after": after["layers"], "parts": parts}
-        write_text(self.folder.path / "histograms.json", json.dumps(plain(content)) + "\n")
+        content = before_and_after(self.seed_model.histograms, graph, self.seed_model.edges)
+        write_text(self.folder.path / "histograms.json", content)
 
     def _write(self, stage: str, *columns: dict[str, Any]) -> None:
         run = self.settings
-        row: dict[str, Any] = {"run": self.run.name, "stage": stage}
+        row: dict[str, Any] = {"run": self.run.name, "stage": stage, **self.models.columns(run)}
         if run.kind == "pruned":
             row |= {axis: getattr(run, axis) for axis in AXES}
             row |= {"asked": run.ratio, "reference": self.run.reference(stage)}
         elif run.kind == "dense_control":
             row |= {"retraining": run.retraining}
         row |= {"seed": run.seed, "repeat": run.repeat}
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            row |= self.seed_model.measuring.keep(answers, self.folder, stage, self.run.dense)
+        if run.kind == "pruned":
+            row |= self.seed_model.selection.of_row(self.folder, self.run.stages[0], stage)
         for more in columns:
             row |= more
+        if self._step_seconds is not None:
+            row["step_seconds"], self._step_seconds = self._step_seconds, None
         if self._shown is not None:
             number = self.run.stages.index(stage)
             self.seed_model.log.stage(number, row, self._shown, self.seed_model.problem)
         self.folder.write(stage, {**row, **self.seed_model.watch.lap()})
-
-
-def train_dense(
-    seed_model: SeedModel, folder: RunFolder, run: RunSettings, callbacks: Sequence[keras.callbacks.Callback] = ()
-) -> None:
-    """Train a seed's dense model, from the checkpoint if there is one, and save it."""
-    seed_model.restore_new()
-    if folder.checkpoint.exists():
-        restore_from(folder.checkpoint, seed_model.model)
-        seed_model.work.skip("step", steps_done(seed_model.model))
-        seed_model.work.note(f"{folder.name}: going on after update {steps_done(seed_model.model)}")
-    rate = training_rates(run.training)
-    seed_model.train(
-        folder, "dense", run.training.steps, rate, seed_model.data_seed(run), f"dense, seed {run.seed}",
-        callbacks=callbacks,
-    )  # fmt: skip
-    save_model(seed_model.problem, seed_model.model, folder.model)
-    folder.checkpoint.unlink(missing_ok=True)

@@ -94,7 +94,7 @@ def sweep(problem: Problem, executor: Executor | None = None, log: str = "none")
             for line in runner.changed_code():
                 work.note(line)
             work.expect(runner.work_left())
-            jobs = [Job(run.name, run.settings.seed, run.dense) for run in unfinished]
+            jobs = [Job(run.name, run.network, run.dense) for run in unfinished]
             order = Order(str(folder / "recipe.yaml"), log, recipe.threads)
             if isinstance(executor, OneProcess):
                 tensorflow_setup.prepare(recipe.threads)

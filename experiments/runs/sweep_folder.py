@@ -64,14 +64,27 @@ def check_same(recipe: Recipe, folder: Path) -> None:
     Raises:
         UserError: names the settings that differ.
     """
-    everywhere = ("training", *recipe.sections)  # the same for all runs of a folder
-    now = dict(_flat({name: getattr(recipe, name).changed() for name in everywhere}))
+    everywhere = ("training", *recipe.sections)  # the same for all runs of a model in a folder
+    models = {
+        name: dict(_flat({section: getattr(one, section).changed() for section in everywhere}))
+        for name, one in recipe.models.items()
+    }
     for path in sorted((folder / "runs").glob("*/")):
         run = RunFolder(path)
         if not run.finished("settings") or not any(run.finished(stage) for stage in STAGES):
             continue
         settings = run.read("settings")
-        before = dict(_flat({name: settings.get(name, {}) for name in everywhere}))
+        name = settings.get("variant")
+        if (name is None) != (None in models):
+            raise UserError(
+                f"{folder} holds runs {'of one model' if name is None else 'that compare models'}, and this recipe "
+                f"{'compares models' if name is None else 'has one'} (grid.model). Choose another --name, or delete "
+                "the folder to begin anew"
+            )
+        if name not in models:  # as runs of a criterion that the grid has no more
+            continue
+        now = models[name]
+        before = dict(_flat({section: settings.get(section, {}) for section in everywhere}))
         changed = [
             f"{key}: {before.get(key, 'default')} -> {now.get(key, 'default')}"
             for key in sorted({*before, *now})

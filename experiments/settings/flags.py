@@ -110,6 +110,7 @@ digits or shapes. Every setting of a recipe is a flag that wins over it; the mos
   --finetune.steps N            updates after pruning
   --grid.criterion l1 taylor    what scores the channels: l1, group_l1, random, fpgm, taylor, fisher, ...
   --grid.ratio 0.2 0.4          fractions to remove, of --grid.budget filters, params or macs
+  --grid.macs 2e8               or the MACs that are to be left, in place of both
   --evaluation.split tune       measure on the pictures for choices; test once they are made
   --threads N                   0: one for every core
   --help-all                    every setting, with its meaning"""

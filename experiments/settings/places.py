@@ -8,6 +8,8 @@ from pathlib import Path
 
 from experiments.errors import UserError
 
+_DENSE = re.compile(r"dense-(?:(?P<model>.+)-)?s(?P<seed>\d+)(?:-\w+)?")
+
 
 def find(path: str, what: str, *folders: str | None) -> Path:
     """The path itself, or the first of `folders` that it exists in.
@@ -54,7 +56,12 @@ def find_model(place: str | Path) -> Path:
     if (place / "model.keras").is_file():
         return place / "model.keras"
     runs = place if place.name == "runs" else place / "runs"
-    found = sorted(runs.glob("dense-s*/model.keras"), key=_seed)
+    found = sorted(runs.glob("dense-*/model.keras"), key=_seed)
+    models = list(dict.fromkeys(_model(path) for path in found))
+    if len(models) > 1:
+        raise UserError(
+            f"{place} holds dense models of {', '.join(models)}: name the run, such as {found[0].parent}"
+        )
     if found:
         return found[0]
     others = sorted(place.glob("*.keras"))
@@ -79,5 +86,11 @@ def _matching(place: Path) -> Path:
 
 
 def _seed(model: Path) -> tuple[int, str]:
-    found = re.match(r"dense-s(\d+)", model.parent.name)
-    return int(found[1]) if found else 0, model.parent.name
+    found = _DENSE.fullmatch(model.parent.name)
+    return int(found["seed"]) if found else 0, model.parent.name
+
+
+def _model(path: Path) -> str:
+    """What a grid calls the model; "" where it compares none."""
+    found = _DENSE.fullmatch(path.parent.name)
+    return (found["model"] or "") if found else ""

@@ -5,11 +5,15 @@ A problem adds sections of its own, such as `data` and `model`: `experiments.loo
 
 from __future__ import annotations
 
+import re
 import typing
 from typing import Annotated, Any, Literal
 
 import pydantic
 from annotated_types import Ge, Gt, Lt
+
+from experiments.settings.faults import explain
+from experiments.settings.retraining_settings import RetrainingName, RetrainingSettings, check_ways
 
 Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0)]
@@ -20,9 +24,9 @@ CriterionName = Literal[
 ]
 ArbiterName = Literal["weighted_sum", "union", "mean_rank", "sum", "mean"]
 ScheduleName = Literal["one_shot", "polynomial_decay", "iterative", "exponential", "cosine", "one_cycle"]
-RetrainingName = Literal["finetune", "rewind", "scratch", "none"]
 CompressionName = Literal["int8", "float16", "cluster16", "cluster32", "cluster64", "tfmot_cluster16", "tfmot_qat"]
 COMPRESSIONS: tuple[str, ...] = typing.get_args(CompressionName)
+_MODEL_NAME = re.compile(r"[A-Za-z][\w.-]*")
 
 
 class Settings(pydantic.BaseModel):
@@ -76,6 +80,9 @@ class GridSettings(Settings):
     run once, whatever the arbiters.
     """
 
+    model: dict[str, dict[str, Any]] = {}
+    """models to compare: name -> what it has otherwise than the recipe's section `model`. Each has a dense model, a
+    control and pruned runs of its own; the first is what others are timed against."""
     criterion: tuple[CriterionName, ...] = ("group_l1", "random")
     """what scores the channels; the lowest go. l1, l2, fpgm: a channel's filter; group_l1, group_l2: all that makes and
     reads it; batch_norm_scale: its batch norms; taylor, fisher, loss_rise: each task's loss."""
@@ -89,11 +96,57 @@ class GridSettings(Settings):
     """what the ratios are fractions of: filters of what may be pruned, params or macs of the whole network."""
     ratio: tuple[Annotated[float, Gt(0), Lt(1)], ...] = (0.25, 0.5, 0.75)
     """fractions of the budget to remove."""
+    macs: tuple[Positive | str, ...] = ()
+    """in place of ratio and budget: the MACs that are to be left, as a number, or as the name of a model in `model`,
+    which has as many. A model that has no more than that is left out."""
     part: tuple[str, ...] = ("all",)
     """all, or the one part of the network that is pruned, or a regular expression of layer names."""
     retraining: tuple[RetrainingName, ...] = ("finetune",)
-    """finetune; rewind: with the end of the training's own learning rates; scratch: the smaller network from new
-    weights, trained as the dense one was; none."""
+    """finetune; rewind (or lr_rewind): with the end of the training's own learning rates; weight_rewind: from the
+    weights of the step where these begin; swd, greg: what will go decays before it is cut; distill: fine-tuning that
+    learns from the dense network too; scratch: the smaller network from new weights, trained as the dense one was;
+    none."""
+
+    @pydantic.field_validator("retraining")
+    @classmethod
+    def _one_name(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys("rewind" if name == "lr_rewind" else name for name in value))
+
+    @pydantic.field_validator("model", mode="before")
+    @classmethod
+    def _a_name_alone_changes_nothing(cls, value: Any) -> Any:
+        return {name: given or {} for name, given in value.items()} if isinstance(value, dict) else value
+
+    @pydantic.field_validator("macs", mode="before")
+    @classmethod
+    def _numbers_may_be_text(cls, value: Any) -> Any:
+        """YAML and flags give 4e7 as text."""
+        every = value if isinstance(value, list | tuple) else (value,)
+        return tuple(_number(one) for one in every)
+
+    @pydantic.model_validator(mode="after")
+    def _models_are_known(self) -> GridSettings:
+        taken = (*typing.get_args(CriterionName), *typing.get_args(ArbiterName))
+        for name in self.model:
+            if not _MODEL_NAME.fullmatch(name) or name in taken:
+                raise ValueError(
+                    f"model: the name {name!r} cannot be: expected a letter, then letters, digits, _, . or -, and no "
+                    f"name of a criterion or arbiter"
+                )
+        for number, target in enumerate(self.macs):
+            if isinstance(target, str) and target not in self.model:
+                raise ValueError(
+                    f"macs.{number} = {target!r}: expected a number of MACs, or a model that `model` names: "
+                    f"{', '.join(self.model) or 'it names none'}"
+                )
+        return self
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 class PruningSettings(Settings):
@@ -125,8 +178,8 @@ class PruningSettings(Settings):
     """relative: of frozen batch norms only what pruning changed is mended; plain: they are estimated anew as well."""
 
 
-class FinetuneSettings(Settings):
-    """Training after pruning, with the masks held; the dense control gets the same."""
+class FinetuneSettings(Settings, RetrainingSettings):
+    """Training after pruning, with the masks held; the dense control gets the same steps at the same rates."""
 
     steps: Count = 120
     """optimizer updates, those of a gradual schedule included."""
@@ -182,12 +235,32 @@ class Recipe(Settings):
     def _fits_together(self) -> Recipe:
         if self.pruning.include and self.grid.part != ("all",):
             raise ValueError("grid.part and pruning.include both say what may be pruned; give one of them")
-        if "rewind" in self.grid.retraining and self.finetune.steps > self.training.steps:
-            raise ValueError(
-                f"retraining: rewind takes the last {self.finetune.steps} learning rates of the training "
-                f"(finetune.steps), which has {self.training.steps} (training.steps)"
-            )
+        trained = self.training
+        check_ways(self.grid.retraining, self.finetune, self.finetune.steps, trained.steps, trained.weight_decay)
+        _ = self.models  # the settings of each can be
         return self
+
+    @property
+    def models(self) -> dict[str | None, Recipe]:
+        """Every model that `grid.model` names, as a recipe that has it as its `model`; itself, under None, if none.
+
+        Raises:
+            ValueError: the problem has no section `model`, or a model's settings cannot be.
+        """
+        if not self.grid.model:
+            return {None: self}
+        section = getattr(self, "model", None)
+        if not isinstance(section, Settings):
+            raise ValueError("grid.model: this problem has no section `model`, which the models would change")
+        given = section.model_dump(exclude_unset=True)
+        found: dict[str | None, Recipe] = {}
+        for name, changes in self.grid.model.items():
+            try:
+                model = type(section).model_validate(given | changes)
+            except pydantic.ValidationError as error:
+                raise ValueError(explain(error, type(section), f"grid.model.{name}")) from None
+            found[name] = self.model_copy(update={"model": model})
+        return found
 
     @property
     def sections(self) -> dict[str, Settings]:

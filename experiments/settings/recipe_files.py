@@ -17,6 +17,7 @@ import yaml
 from experiments.errors import UserError
 from experiments.lookup import problem_class, recipe_type
 from experiments.problem import Problem
+from experiments.settings.faults import explain
 from experiments.settings.recipe import Recipe
 
 Content = dict[str, Any]
@@ -190,27 +191,3 @@ def _holds_text(annotation: Any) -> bool:
 
 def _is_list(annotation: Any) -> bool:
     return any(typing.get_origin(part) in (tuple, list) for part in _parts(annotation))
-
-
-def explain(error: pydantic.ValidationError, kind: type[pydantic.BaseModel], where: str) -> str:
-    """What is wrong in settings, a line a fault; an unknown key comes with the nearest known one."""
-    lines = []
-    for fault in error.errors():
-        key = ".".join(map(str, fault["loc"]))
-        if fault["type"] == "value_error":
-            text = str(fault["ctx"]["error"])
-            lines.append(f"{key}: {text}" if key else text)
-        elif fault["type"] == "extra_forbidden":
-            known = _keys(kind, fault["loc"][:-1])
-            near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else "known here: " + ", ".join(known)
-            lines.append(f"unknown key {key!r}: {hint}")
-        else:
-            lines.append(f"{key} = {fault['input']!r}: {fault['msg']}")
-    return f"{where}: " + "; ".join(lines)
-
-
-def _keys(kind: Any, path: tuple) -> list[str]:
-    for name in path:
-        kind = kind.model_fields[name].annotation
-    return list(kind.model_fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from experiments.declaration import Declaration
+from experiments.table.summary_measures import summary_columns
 
 STAGES = {
     "floor": "trivial predictors: no model at all",
@@ -30,6 +31,7 @@ STAGES = {
 SETTINGS = {
     "run": "name of the run; its folder is runs/<run>, with all its settings in settings.json",
     "stage": "; ".join(f"{name}: {meaning}" for name, meaning in STAGES.items()),
+    "model": "which of the models that the sweep compares",
     "criterion": "what scored the channels",
     "arbiter": "how the tasks' scores became one; empty for scores of weights",
     "scope": "where channels competed",
@@ -41,6 +43,7 @@ SETTINGS = {
     "seed": "of weights, samplers, order and random scores; each has its own dense model",
     "repeat": "number of the fine-tuning with the same settings, each with another order of the examples",
     "asked": "fraction of the budget to be removed",
+    "macs_asked": "MACs that were to be left; of a dense model whose MACs others come down to, its own",
     "achieved": "fraction of the budget that is gone, counted in the weights at this stage",
     "achieved_filters": "fraction of all filters that may ever be pruned that is gone",
     "achieved_macs": "fraction of the dense network's macs that is gone",
@@ -60,9 +63,14 @@ COSTS = {
     ".safetensors of pruning.save_compact, which holds network and weights (int8 codes and a float32 scale a channel, "
     "halves, or places in a table of float32, the rest float32); in tfmot rows the .tflite",
     "file_gzip_bytes": "the same file gzipped",
+    "select_seconds": "time of scoring and choosing channels; scores that serve several runs count in each",
+    "select_pictures": "training pictures that the scores looked at, each time that they did; 0: weights alone",
+    "step_seconds": "median time from one update to the next in this stage's training",
     "latency_ms": "median time of the network for one example",
     "latency_dense_ms": "the same of the dense network, the two taking turns in one run",
     "latency_ratio": "median of the dense network's time / this one's, round by round",
+    "latency_first_ratio": "median of the time of the sweep's first dense model / this one's, round by round; of a "
+    "pruned network, that of its dense model times latency_ratio",
     "latency_spread": "distance of the quartiles of latency_ms / latency_ms",
     "latency_threads": "threads that one operation could use",
 }
@@ -72,7 +80,7 @@ SECONDS = {
     "evaluate_seconds": "time of measuring tasks, costs and latency",
     "overhead_seconds": "time of all else: callbacks, progress, history, checkpoints, restoring, saving, writing",
 }
-VARYING = (*SECONDS, "latency_ms", "latency_dense_ms", "latency_ratio", "latency_spread", "latency_threads")
+VARYING = (*SECONDS, "select_seconds", "step_seconds", *(name for name in COSTS if name.startswith("latency_")))
 """Columns that differ from one run of the same sweep to the next."""
 
 
@@ -85,7 +93,7 @@ def columns(problem: Declaration) -> dict[str, str]:
     measures = {name: measure.description or measure.axis for name, measure in problem.measures.items()}
     known = {**SETTINGS, **COSTS, **problem.columns, **measures}
     deltas = {f"delta_{name}": f"{name} minus that of the run in `reference`" for name in known if name in measures}
-    return {**known, **deltas, **SECONDS}
+    return {**known, **deltas, **summary_columns(problem), **SECONDS}
 
 
 def describe(names: Iterable[str], problem: Declaration) -> str:

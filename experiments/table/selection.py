@@ -9,8 +9,16 @@ import pandas as pd
 
 from experiments.declaration import Declaration
 from experiments.errors import UserError
+from experiments.table.amounts import dense_of_that_size
 from experiments.table.sweep_data import SETTINGS, Sweep
-from experiments.table.task_curves import final_rows, labels, names, whole_network, whole_network_ends
+from experiments.table.task_curves import (
+    final_rows,
+    labels,
+    names,
+    several_models,
+    whole_network,
+    whole_network_ends,
+)
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,17 @@ def select(sweep: Sweep, selector: str, name: str | None = None) -> Selection:
     Args:
         sweep: to choose from.
         selector: a criterion, or `column=value` pairs with commas between them; the columns are those of SETTINGS
-            and `stage`. Whole-network runs at their end, unless `part` or `stage` says otherwise. "" is all runs.
+            and `stage`. Whole-network runs at their end, unless `part` or `stage` says otherwise. "" is all runs. A
+            model's name may stand for `model=` it, and stage=dense_control for dense models.
         name: in sentences; the selector if None.
 
     Raises:
         UserError: a column or value that is not there, or runs that differ in more than seed, ratio and repeat.
     """
     wanted, table = _parse(selector), sweep.table
-    rows = table[table["criterion"].notna()]
+    if wanted.get("criterion") in set(table["model"].dropna()):
+        wanted["model"] = wanted.pop("criterion")
+    rows = table[table["criterion"].notna() ^ (wanted.get("stage") in ("dense", "dense_control"))]
     if "stage" in wanted:
         rows = rows[rows["stage"] == _known(rows, "stage", wanted.pop("stage"))]
     else:
@@ -63,10 +74,20 @@ def select(sweep: Sweep, selector: str, name: str | None = None) -> Selection:
 
 
 def every_curve(sweep: Sweep) -> list[Selection]:
-    """Every curve of a sweep's plots as a selection, the random baseline last."""
+    """Every curve of a sweep's plots as a selection, the random baseline last.
+
+    Where models are compared, the dense models follow whose MACs others came down to.
+    """
     ends = whole_network_ends(sweep.table)
     curves = labels(ends, ends)
-    return [Selection(name, sweep.table, ends[curves == name], sweep.problem) for name in names(sweep.table)]
+    found = [Selection(name, sweep.table, ends[curves == name], sweep.problem) for name in names(sweep.table)]
+    if not several_models(sweep.table):
+        return found
+    dense = dense_of_that_size(sweep.table)
+    return found + [
+        Selection(f"{model}, dense", sweep.table, dense[dense["model"] == model], sweep.problem)
+        for model in dict.fromkeys(dense["model"])
+    ]
 
 
 def _parse(selector: str) -> dict[str, str]:

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.settings.recipe import COMPRESSIONS
-from experiments.table.task_curves import STAGE_NAMES, labels, names, whole_network, whole_network_ends
+from experiments.table.amounts import amount_column, amount_text
+from experiments.table.task_curves import (
+    STAGE_NAMES,
+    labels,
+    models_by_size,
+    names,
+    several_models,
+    whole_network,
+    whole_network_ends,
+)
 
 _REFERENCES = ("floor", "dense", "dense_control")
 
@@ -19,9 +28,10 @@ class Line:
     """One setting at one stage.
 
     Attributes:
-        name: of its curve; "" for a reference.
+        name: of its curve; "" for a reference, or its model where models are compared.
         stage: as in the table; the end of a run is "final".
         asked: ratio; NaN for a reference.
+        amount: the ratio as text, or the MACs that were to be left; "" for a reference.
         budget: what the ratio is of.
         seeds: how many.
         means, spreads: column -> mean and standard deviation over seeds; a spread of one seed is NaN.
@@ -34,6 +44,7 @@ class Line:
     seeds: int
     means: dict[str, float]
     spreads: dict[str, float]
+    amount: str = ""
 
     @property
     def stage_text(self) -> str:
@@ -53,9 +64,10 @@ def summary(table: pd.DataFrame, columns: Sequence[str]) -> list[Line]:
     lines = []
     for stage in _REFERENCES:
         rows = table[table["stage"] == stage]
-        for how, part in rows.groupby(rows["retraining"].fillna("")):
-            several = rows["retraining"].nunique() > 1
-            lines.append(_line(part, columns, "", f"{stage}: {how}" if several else stage, math.nan))
+        several = rows["retraining"].nunique() > 1
+        for model, own in _by_model(rows, table, stage):
+            for how, part in own.groupby(own["retraining"].fillna("")):
+                lines.append(_line(part, columns, model, f"{stage}: {how}" if several else stage, math.nan))
     lines += _compressed_references(table, columns)
     ends = whole_network_ends(table)
     every = whole_network(table[table["criterion"].notna()])
@@ -89,6 +101,13 @@ def _compressed_references(table: pd.DataFrame, columns: list[str]) -> list[Line
     return lines
 
 
+def _by_model(rows: pd.DataFrame, table: pd.DataFrame, stage: str) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each model by its name; all under "" where there is one, or where they do not depend on it."""
+    if stage == "floor" or not several_models(table):
+        return [("", rows)]
+    return [(model, rows[rows["model"] == model]) for model in models_by_size(table)]
+
+
 def _named(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(curve=labels(rows, among))
 
@@ -98,7 +117,9 @@ def _line(rows: pd.DataFrame, columns: list[str], name: str, stage: str, asked: 
     budgets = rows["budget"].dropna()
     budget = str(budgets.iloc[0]) if len(budgets) else "filters"
     means, spreads = by_seed.mean().to_dict(), by_seed.std(ddof=1).to_dict()
-    return Line(name, stage, asked, budget, len(by_seed), means, spreads)
+    column = amount_column(rows)
+    amount = "" if math.isnan(asked) else amount_text(float(rows[column].iloc[0]), column)
+    return Line(name, stage, asked, budget, len(by_seed), means, spreads, amount)
 
 
 def figure(line: Line, column: str, digits: int = 3, scale: float = 1.0, spread: bool = True) -> str:

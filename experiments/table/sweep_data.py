@@ -16,11 +16,11 @@ from experiments.errors import UserError
 if TYPE_CHECKING:  # drawing is imported when something is drawn
     from matplotlib.figure import Figure
 
-    from experiments.table.comparison import Verdict
+    from experiments.table.claims.comparison import Verdict
 
 NEEDED = ("run", "stage", "seed")
 # What sets one curve of a plot apart from another, the strongest first; a table may lack any of them.
-SETTINGS = ("criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
+SETTINGS = ("model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Sweep:
 
     Attributes:
         folder: `results/<name>`.
-        table: rows of `runs.csv`; the columns of SETTINGS, `asked` and `reference` are always there, empty if the
-            file lacks them.
+        table: rows of `runs.csv`; the columns of SETTINGS, `asked`, `macs_asked` and `reference` are always there,
+            empty if the file lacks them.
         problem: what the problem declares of its tasks, from `problem.json`.
     """
 
@@ -108,7 +108,7 @@ class Sweep:
         Raises:
             UserError: a selector stands for no run or for runs that differ, or the two have nothing in common.
         """
-        from experiments.table.comparison import verdict
+        from experiments.table.claims.comparison import verdict
         from experiments.table.selection import select
 
         return verdict(select(self, first), select(self, second))
@@ -186,14 +186,17 @@ def read(folder: Path | str) -> Sweep:
     folder = Path(folder)
     path = folder / "runs.csv"
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        classes = [name for name in pd.read_csv(path, nrows=0) if name.endswith("_worst_class")]
+        # Names of classes are text, also where they look like numbers.
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(classes, str))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a table ({error}); a sweep writes it") from None
     missing = [name for name in NEEDED if name not in table]
     if missing:
         raise UserError(f"{path} has no column {', '.join(missing)}: it is not the table of a sweep, or an old one")
-    lacking = [name for name in (*SETTINGS, "asked", "reference") if name not in table]
-    empty = pd.DataFrame({name: math.nan if name == "asked" else None for name in lacking}, index=table.index)
+    numbers = ("asked", "macs_asked")
+    lacking = [name for name in (*SETTINGS, *numbers, "reference") if name not in table]
+    empty = pd.DataFrame({name: math.nan if name in numbers else None for name in lacking}, index=table.index)
     return Sweep(folder, pd.concat([table, empty], axis=1).copy(), read_declaration(folder))
 
 

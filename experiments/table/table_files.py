@@ -17,10 +17,12 @@ from experiments.declaration import Declaration
 from experiments.errors import UserError
 from experiments.runs.run_folder import RunFolder, write_text, written_whole
 from experiments.table.columns import STAGES, columns, describe
+from experiments.table.summary_measures import with_bootstrap, with_summary
 from experiments.table.sweep_data import read_declaration
 
 _ORDER = (
-    "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "seed", "repeat", "run",
+    "model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "seed",
+    "repeat", "run",
 )  # fmt: skip
 _FIRST = ("floor", "dense", "dense_control")
 
@@ -48,7 +50,8 @@ def _table(folder: Path, problem: Declaration) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if table.empty:
         return table
-    table, known = _with_deltas(table, problem), columns(problem)
+    table, known = with_summary(_with_deltas(table, problem), problem), columns(problem)
+    table = with_bootstrap(table, problem, folder / "runs")
     table = table.reindex(
         columns=[*(name for name in known if name in table), *sorted(name for name in table if name not in known)]
     )

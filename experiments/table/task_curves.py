@@ -42,6 +42,10 @@ class Cost:
     name: str
     speed: bool = False
 
+    def column_of(self, table: pd.DataFrame) -> str:
+        """The column in a table: where it compares models, speeds are beside one of them."""
+        return "latency_first_ratio" if self.speed and several_models(table) else self.column
+
 
 COSTS = {
     "macs": Cost("effective_macs", "MACs"),
@@ -51,8 +55,16 @@ COSTS = {
 }
 
 
+def several_models(table: pd.DataFrame) -> bool:
+    """Whether a sweep compares models."""
+    return "model" in table and table["model"].nunique() > 1
+
+
 def remaining(table: pd.DataFrame, cost: str) -> pd.Series:
     """The share of a cost that remains: each row's cost over that of the dense model of the same seed.
+
+    Where a sweep compares models, over that of the largest of them, so that shares of different models compare; of
+    latency, over that of the first of them.
 
     Args:
         table: rows of a sweep, the dense ones among them.
@@ -62,12 +74,21 @@ def remaining(table: pd.DataFrame, cost: str) -> pd.Series:
         a share for each row; NaN where the table does not say.
     """
     kind = COSTS[cost]
-    if kind.column not in table:
+    column = kind.column_of(table)
+    if column not in table:
         return pd.Series(math.nan, index=table.index)
     if kind.speed:
-        return 1 / table[kind.column]
-    dense = table[table["stage"] == "dense"].groupby("seed")[kind.column].mean()
-    return table[kind.column] / table["seed"].map(dense)
+        return 1 / table[column]
+    dense = table[table["stage"] == "dense"].groupby("seed")[column].max()
+    return table[column] / table["seed"].map(dense)
+
+
+def left_text(table: pd.DataFrame, cost: str) -> str:
+    """What the axis of `remaining` says."""
+    name = COSTS[cost].name
+    if not several_models(table):
+        return f"{name} left"
+    return f"{name}, share of the {'first' if COSTS[cost].speed else 'largest'} model's"
 
 
 def final_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -97,30 +118,43 @@ def whole_network_ends(table: pd.DataFrame) -> pd.DataFrame:
 def labels(rows: pd.DataFrame, among: pd.DataFrame) -> pd.Series:
     """The curve that each row belongs to: its criterion, and the settings that vary among other rows.
 
+    Where models are compared, the model comes first, and a criterion that all have is not said.
+
     Args:
         rows: to be named.
         among: rows whose settings are looked at, as a rule those of `final_rows`.
     """
-    varying = ["criterion"]
-    varying += [n for n in SETTINGS if n not in ("criterion", "part") and among[n].nunique() > 1]
+    varying = [n for n in SETTINGS if n != "part" and (n == "criterion" or among[n].nunique() > 1)]
+    if "model" in varying and among["criterion"].nunique() < 2:
+        varying.remove("criterion")
     named = [[str(value) for value in row if pd.notna(value)] for row in rows[varying].itertuples(index=False)]
     return pd.Series([", ".join(words) for words in named], index=rows.index, dtype=object)
 
 
 def names(table: pd.DataFrame) -> list[str]:
-    """The curves of a table, in its order, the random baseline last."""
+    """The curves of a table, in its order, the random baseline last; where models are compared, larger ones first."""
     ends = whole_network_ends(table)
-    order = list(dict.fromkeys(labels(ends, ends)))
-    return sorted(order, key=is_random)
+    if several_models(table):
+        order = models_by_size(table)
+        ends = ends.iloc[ends["model"].map(order.index).argsort(kind="stable")]
+    return sorted(dict.fromkeys(labels(ends, ends)), key=is_random)
+
+
+def models_by_size(table: pd.DataFrame) -> list[str]:
+    """The models that a sweep compares, those of most MACs first."""
+    macs = table[table["stage"] == "dense"].groupby("model")["effective_macs"].mean()
+    return sorted(dict.fromkeys(table["model"].dropna()), key=lambda model: -macs.get(model, math.inf))
 
 
 def is_random(label: str) -> bool:
     """Whether a curve is the baseline that takes channels at random."""
-    return label.split(", ")[0] == "random"
+    return "random" in label.split(", ")[:2]  # a model may come first
 
 
 def normalised(table: pd.DataFrame, problem: Declaration) -> pd.DataFrame:
     """Quality of every task between the floor (0) and the dense model (1) of the same seed, by the primary measure.
+
+    Where models are compared, 1 is the best of their dense models, task by task: they are measured on one scale.
 
     Args:
         table: rows of a sweep, those of `floor` and `dense` among them.
@@ -129,13 +163,16 @@ def normalised(table: pd.DataFrame, problem: Declaration) -> pd.DataFrame:
     Returns:
         the table's index, a column a task; NaN where the dense model is no better than the floor.
     """
-    references = {
-        stage: {row["seed"]: row for row in table[table["stage"] == stage].to_dict("records")}
-        for stage in ("floor", "dense")
-    }
+    references = {stage: table[table["stage"] == stage].groupby("seed") for stage in ("floor", "dense")}
+    levels = {}
+    for column in (column for column in problem.primary.values() if column in table):
+        lower = problem.measures[column].higher_is_better is False
+        dense = references["dense"][column]
+        best = dense.min() if lower else dense.max()
+        levels[column] = (references["floor"][column].mean().to_dict(), best.to_dict())
 
     def quality(row: dict, column: str) -> float:
-        floor, dense = (references[stage].get(row["seed"], {}).get(column, math.nan) for stage in ("floor", "dense"))
+        floor, dense = (level.get(row["seed"], math.nan) for level in levels.get(column, ({}, {})))
         return problem.quality(column, float(row.get(column, math.nan)), float(floor), float(dense))
 
     return pd.DataFrame(

@@ -21,6 +21,7 @@ from maskrcnn.evaluation.isolated import (
     recalled,
 )
 from maskrcnn.evaluation.measures import MEASURES, TASKS, Nested
+from maskrcnn.evaluation.picture_shares import Shares, per_picture
 from maskrcnn.evaluation.probe import JITTERED, ImageProbes, ProbeSet
 from maskrcnn.evaluation.records import CocoRecords
 from maskrcnn.evaluation.tide import tide as tide_errors
@@ -38,6 +39,7 @@ class Evaluation:
         box_results: the detections' boxes in COCO's result format, JSON ready.
         mask_results: the detections' masks likewise.
         agnostic_results: the class-agnostic boxes likewise, all of category 1.
+        by_picture: task -> what each picture adds to its isolated measure: see `per_picture`.
     """
 
     measures: Nested
@@ -47,6 +49,7 @@ class Evaluation:
     box_results: list[dict[str, Any]] = field(repr=False)
     mask_results: list[dict[str, Any]] = field(repr=False)
     agnostic_results: list[dict[str, Any]] = field(repr=False)
+    by_picture: dict[str, Shares] = field(repr=False, default_factory=dict)
 
 
 class Evaluator:
@@ -66,6 +69,7 @@ class Evaluator:
         self._probes: list[ImageProbes] = []
         self._hits = np.zeros(len(IOU_THRESHOLDS), np.int64)
         self._hits50 = 0
+        self._found: list[float] = []  # objects that the best proposals find, a mean over thresholds
         self._tasks: tuple[str, ...] = TASKS
         self._refined: list[np.ndarray] = []
         self._probabilities: list[np.ndarray] = []
@@ -88,13 +92,17 @@ class Evaluator:
 
         boxes = probes.mask_boxes
         proposals, scores = measured.proposals, measured.proposal_scores
-        self._hits += recalled(proposals, scores, boxes, most=PROPOSALS)
+        hits = recalled(proposals, scores, boxes, most=PROPOSALS)
+        self._hits += hits
+        self._found.append(hits.mean())
         self._hits50 += int(recalled(proposals, scores, boxes, thresholds=[0.5])[0])
 
         jittered = np.flatnonzero(probes.kind == JITTERED)
+        box_ious = np.zeros(0)
         if len(jittered):
             refined = np.asarray(measured.refined_boxes)[jittered, probes.labels[jittered]]
-            self._refined.append(aligned_iou(refined, np.asarray(sample.boxes)[probes.owner[jittered]]))
+            box_ious = aligned_iou(refined, np.asarray(sample.boxes)[probes.owner[jittered]])
+        self._refined.append(box_ious)
         probabilities = np.asarray(measured.class_probs, np.float32)
         self._probabilities.append(probabilities.reshape(-1, len(self._names) + 1))
 
@@ -103,8 +111,8 @@ class Evaluator:
         elif len(boxes):
             masks, truth = np.asarray(measured.mask_probs), np.asarray(sample.masks)[probes.mask_owner]
             channel = np.asarray(sample.labels)[probes.mask_owner] - 1
-            overlaps = mask_overlaps(masks[np.arange(len(boxes)), :, :, channel], boxes, truth)
-            self._overlaps.append(overlaps + mask_ceiling(sample, probes, masks.shape[1]))
+            mask_ious = mask_overlaps(masks[np.arange(len(boxes)), :, :, channel], boxes, truth)
+            self._overlaps.append(mask_ious + mask_ceiling(sample, probes, masks.shape[1]))
 
     def result(self, tide: bool = True) -> Evaluation:
         """Works out every measure of the pictures added so far.
@@ -138,7 +146,11 @@ class Evaluator:
             if measure.task in measures and measure.name in found[measure.task]:
                 measures[measure.task][measure.name] = float(found[measure.task][measure.name])
         probes = ProbeSet(self._seed, tuple(self._probes))
-        return Evaluation(measures, self._by_class(runs), probes, truth, boxes, masks, agnostic_boxes)
+        shares = per_picture(self._probes, self._found, self._refined, self._probabilities, self._overlaps)
+        return Evaluation(
+            measures, self._by_class(runs), probes, truth, boxes, masks, agnostic_boxes,
+            {task: share for task, share in shares.items() if task in self._tasks},
+        )  # fmt: skip
 
     def _isolated(self) -> Nested:
         labels, probabilities = self._labels_and_probabilities()

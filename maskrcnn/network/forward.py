@@ -41,6 +41,11 @@ class Forward:
         self.rpn_logits = [tf.reshape(level, (batch, -1)) for level in logits]
         self.rpn_deltas = [tf.reshape(level, (batch, -1, 4)) for level in deltas]
 
+    @property
+    def maps(self) -> list:
+        """What the box head reads beside its regions: the pyramid's levels, finest first."""
+        return list(self._maps[0])
+
     def candidates(self, for_training: bool = False):
         """What the suppression chooses proposals from: see `propose.candidates`."""
         return candidates(*self._rpn_answers(), **self._choice(for_training))
@@ -76,7 +81,14 @@ class Forward:
 
     def segment(self, rois, picture):
         """The mask head on rois (P, 4) of the pictures `picture` (P,): logits (P, 28, 28, C + 1)."""
-        return self._pieces.masks(self._maps, rois, picture, self.training, self.static_shapes)
+        if self.static_shapes:
+            return self._pieces.masks(self._maps, rois, picture, self.training, True)
+        # TensorFlow's fused convolution of no region has the wrong number of channels, and the next one refuses it: one
+        # region stands in.
+        count = tf.shape(rois)[0]
+        padding = tf.stack([0, tf.cast(tf.equal(count, 0), tf.int32)])
+        rois, picture = tf.pad(rois, [padding, [0, 0]]), tf.pad(picture, [padding])
+        return self._pieces.masks(self._maps, rois, picture, self.training, False)[:count]
 
 
 def _length(tensor, axis):

@@ -88,10 +88,5 @@ def detect_masks(forward: Forward, boxes, labels, count):
     flat_boxes, flat_labels = tf.reshape(boxes, (-1, 4)), tf.reshape(labels, (-1,))
     if not forward.static_shapes:
         real = tf.where(tf.reshape(tf.range(size[1])[None] < count[:, None], (-1,)))[:, 0]
-        none = tf.executing_eagerly() and not len(real)
-        # An eager convolution of nothing is an error in TensorFlow: a slot stands in.
-        chosen = tf.zeros(1, real.dtype) if none else real
-        flat_boxes, flat_labels, picture = (tf.gather(x, chosen) for x in (flat_boxes, flat_labels, picture))
-        if none:
-            return of_class(forward.segment(flat_boxes, picture), flat_labels)[:0]
+        flat_boxes, flat_labels, picture = (tf.gather(x, real) for x in (flat_boxes, flat_labels, picture))
     return tf.sigmoid(of_class(forward.segment(flat_boxes, picture), flat_labels))

@@ -26,7 +26,8 @@ def training_answers(forward: Forward, batch, step, priorities=None, share: Shar
         share: of a replica in the whole batch, if there are several.
 
     Returns:
-        A dict of dicts of tensors, keys anchors, rois, masks and proposals.
+        A dict of dicts of tensors, keys anchors, rois, masks and proposals; and under maps, a list of what the box head
+        reads: the pyramid's levels.
     """
     config = forward.config
     draw_anchors, draw_rois = priorities or (_draws(batch, config.seed, step, share, stream) for stream in (0, 1))
@@ -50,6 +51,31 @@ def training_answers(forward: Forward, batch, step, priorities=None, share: Shar
         "rois": rois,
         "masks": _mask_answers(forward, batch, rois),
         "proposals": {"boxes": boxes, "count": count},
+        "maps": forward.maps,
+    }
+
+
+def answers_about(forward: Forward, answers):
+    """What another network answers about the same samples: anchors, regions and masks of `training_answers`.
+
+    Args:
+        forward: the other network on the same pictures.
+        answers: of `training_answers`; its samples, labels and places are used, not its answers.
+
+    Returns:
+        As `training_answers`, with only the other's logits, answers and maps.
+    """
+    anchors, rois, masks = answers["anchors"], answers["rois"], answers["masks"]
+    logits, deltas = tf.concat(forward.rpn_logits, axis=1), tf.concat(forward.rpn_deltas, axis=1)
+    class_logits, all_deltas = forward.classify(rois["rois"])
+    return {
+        "anchors": {
+            "logits": tf.gather(logits, anchors["indices"], batch_dims=1),
+            "answer": tf.gather(deltas, anchors["indices"], batch_dims=1),
+        },
+        "rois": {"logits": class_logits, "answer": tf.gather(all_deltas, rois["labels"], batch_dims=2)},
+        "masks": {"logits": of_class(forward.segment(masks["boxes"], masks["picture"]), masks["labels"])},
+        "maps": forward.maps,
     }
 
 
@@ -81,9 +107,11 @@ def _mask_answers(forward, batch, rois):
         stand_in = tf.scatter_nd([[0, 0]], [~tf.reduce_any(positive)], tf.shape(positive))
         where = tf.cast(tf.where(positive | stand_in), tf.int32)
     boxes, picture = tf.gather_nd(rois["rois"], where), where[:, 0]
-    logits = of_class(forward.segment(boxes, picture), tf.gather_nd(rois["labels"], where))
+    labels = tf.gather_nd(rois["labels"], where)
+    logits = of_class(forward.segment(boxes, picture), labels)
     matched = tf.gather_nd(rois["matched"], where)
     size = logits.shape[1]
     targets = mask_targets(batch, boxes, picture, matched, size, forward.config, forward.static_shapes)
     weights = tf.cast(tf.gather_nd(positive, where), tf.float32)
-    return {"logits": logits, "targets": targets, "weights": weights}
+    about = {"boxes": boxes, "picture": picture, "labels": labels}
+    return {"logits": logits, "targets": targets, "weights": weights, **about}

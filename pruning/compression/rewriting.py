@@ -10,7 +10,8 @@ import keras
 import numpy as np
 
 from pruning.compression.network_config import NetworkConfig
-from pruning.graph.walk import graph_config, is_functional, network_of
+from pruning.graph.graph_edges import graph_config
+from pruning.graph.walk import is_functional, network_of
 from pruning.removal.held_objects import custom_objects
 from pruning.removal.rebuild import around
 

@@ -163,6 +163,10 @@ class Sizes:
         shape = self._shape(tensor, without=axis % len(tensor.shape))
         return math.prod(shape)
 
+    def length(self, tensor: Any, axis: int = -1) -> int:
+        """Positions of a tensor along one axis."""
+        return self._shape(tensor)[axis]
+
     def kernels(self, layer: Any) -> list:
         """The weights of a layer that multiply."""
         return self._kernels.get(id(layer), [])

@@ -100,9 +100,12 @@ def latency(
 
 
 def _threads() -> int:
-    """Threads that one operation may use: as set in TensorFlow or its environment, else all cores."""
-    tensorflow = sys.modules.get("tensorflow")
-    asked = tensorflow.config.threading.get_intra_op_parallelism_threads() if tensorflow else 0
-    asked = asked or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
+    """Threads that one operation may use: as set in TensorFlow or its environment, or in PyTorch; else all cores."""
+    backend, asked = keras.backend.backend(), 0
+    if backend == "tensorflow":
+        threading = sys.modules["tensorflow"].config.threading
+        asked = threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
+    elif backend == "torch":
+        asked = sys.modules["torch"].get_num_threads()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return asked or cores or 1

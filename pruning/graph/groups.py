@@ -125,6 +125,9 @@ def collect_groups(trace: Trace) -> tuple[list[Group], np.ndarray, np.ndarray]:
         of that group it is, int (N,).
     """
     roots = trace.book.roots()
+    if trace.spared and trace.summed:
+        both = np.intersect1d(roots[np.concatenate(trace.spared)], roots[np.concatenate(trace.summed)])
+        trace.lock(both, "something divides by them, and something sums over them")
     reasons = trace.book.reasons()
     made_by: dict[int, set[int]] = {}
     for number, block in enumerate(trace.blocks):
@@ -192,3 +195,6 @@ def _place(trace: Trace, groups: list[Group], group_of: np.ndarray, unit_of: np.
                 members[key] = Member(piece.call.layer, piece.call.path, piece.role)
                 groups[number].members.append(members[key])
             members[key].parts.append(part)
+    for group in groups:
+        if group.locked is None and not group.producers:  # zeros of a padding, tied to no channel
+            group.locked = "constants, which cost nothing"

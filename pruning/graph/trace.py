@@ -81,6 +81,7 @@ class Trace:
         self.scales: dict[int, list] = {}  # id of a layer -> batch norms that read its output directly
         self.unknown: dict[str, str] = {}  # what nothing is known about -> what to write
         self.spared: list[np.ndarray] = []  # channels that masking must not set to zero
+        self.summed: list[np.ndarray] = []  # channels that masking must set to zero
         self.pieces: list[np.ndarray] = []  # channels of which some must stay
         self._made: dict[Any, np.ndarray] = {}
         self._channels: dict[int, dict[int, np.ndarray]] = {}
@@ -145,6 +146,10 @@ class Trace:
         """The layer that made a tensor, or None."""
         return self._origin.get(id(tensor))
 
+    def same(self, tensor: Any, other: Any) -> None:
+        """State that a tensor is another in other axes: the same layer made it."""
+        self._origin[id(tensor)] = self.origin(other)
+
     def new(self, maker: str, part: str, count: int) -> np.ndarray:
         """Fresh channels of a maker that is not a weight (a model input, an opaque layer)."""
         channels = self.book.new(count)
@@ -188,6 +193,11 @@ class Trace:
         if channels is not None:
             self.spared.append(channels)
 
+    def needs_zero(self, channels: np.ndarray | None) -> None:
+        """These must be zero when they are masked, because something sums over them without weights."""
+        if channels is not None:
+            self.summed.append(channels)
+
     def apart(self, channels: np.ndarray) -> None:
         """These are a tensor of their own, which must not lose them all: they are a group apart from others."""
         self.pieces.append(channels)
@@ -213,6 +223,7 @@ class Trace:
         *,
         zero: bool = True,
         kernel: bool | None = None,
+        folds: bool = True,
     ) -> None:
         """State that an axis of a weight follows these channels. Further calls of a shared layer tie them.
 
@@ -223,6 +234,7 @@ class Trace:
             channels: a number for every position; a number may occur several times. None: nothing happens.
             zero: whether masking zeroes it.
             kernel: whether it is scored and multiplies; default, whether it is zeroed and has two axes or more.
+            folds: whether a batch norm behind the layer scales these channels, if it makes them.
         """
         if variable is None or channels is None:
             return
@@ -240,7 +252,7 @@ class Trace:
         else:
             self.tie(known.channels, channels)
         if kernel:
-            foldable = role == "makes" and len(np.unique(channels)) == len(channels)
+            foldable = folds and role == "makes" and len(np.unique(channels)) == len(channels)
             self.kernel(call, variable, tuple(-1 if a == axis else 1 for a in range(-rank, 0)) if foldable else ())
 
     def kernel(self, call: Call, variable: Any, scale_shape: tuple[int, ...] = ()) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from pruning.graph.graph_edges import edges
 from pruning.wrong_objects import needs_model
 
 
@@ -84,7 +85,7 @@ def declared_inputs(model: Any) -> dict[str, tuple]:
     network = network_of(model)
     if not is_functional(network):
         return {"input": tuple(network.inputs[0].shape)}
-    names = [leaf[0] for leaf in _leaves(graph_config(network)["input_layers"])]
+    names = [leaf[0] for leaf in _leaves(edges(network)["input_layers"])]
     return {name: tuple(tensor.shape) for name, tensor in zip(names, network.inputs, strict=True)}
 
 
@@ -104,27 +105,14 @@ def walk(model: Any, input_shapes: dict[str, tuple] | tuple | None = None) -> Wa
         raise ValueError(f"model {network.name!r} is not built: call it, or begin it with keras.Input, first")
     declared, config = {"input": network.inputs[0]}, None
     if is_functional(network):
-        config = graph_config(network)
+        config = edges(network)
         declared = dict(zip([leaf[0] for leaf in _leaves(config["input_layers"])], network.inputs, strict=True))
     found = Walk(network.name, _given_shapes(network.name, declared, input_shapes))
-    outputs, names = replay(network, config, found.inputs, _Walker(found, "", "", {}))
+    outputs, names = replay(network, config, found.inputs, _Walker(found, "", ""))
     for call in found.calls:
         call.part = call.part or network.name
     found.outputs = list(zip(names, outputs, strict=True))
     return found
-
-
-def graph_config(network: Any) -> dict:
-    """The config of a Functional model, with its layers and edges, whatever its class writes into its own.
-
-    The configs of nested models are not to be used: they may be of such a class; see `replay`.
-    """
-    kind = type(network)
-    if all(method.__module__.startswith("keras.") for method in (kind.__init__, kind.get_config)):
-        config = network.get_config()
-        if "input_layers" in config:
-            return config
-    return keras.Model(network.input, network.output, name=network.name).get_config()
 
 
 def replay(network: Any, config: dict | None, inputs: Mapping[str, Any], call: Callable) -> tuple[list, list[str]]:
@@ -132,7 +120,7 @@ def replay(network: Any, config: dict | None, inputs: Mapping[str, Any], call: C
 
     Args:
         network: Functional or Sequential model.
-        config: `graph_config` of a Functional one.
+        config: `edges` of a Functional one.
         inputs: input name -> the tensor that enters there (for a Sequential the only one).
         call: (layer, node, args, kwargs) -> flat list of output tensors; `node` counts the layer's calls in this
             model.
@@ -222,24 +210,23 @@ def _replay_functional(network: Any, config: dict, inputs: Mapping, call: Callab
 class _Walker:
     """Notes every call of a model; opens the nested ones."""
 
-    def __init__(self, found: Walk, prefix: str, part: str, configs: dict[int, dict]) -> None:
-        self._found, self._prefix, self._part, self._configs = found, prefix, part, configs
+    def __init__(self, found: Walk, prefix: str, part: str) -> None:
+        self._found, self._prefix, self._part = found, prefix, part
 
     def __call__(self, layer: Any, node: int, args: Any, kwargs: dict) -> list:
         tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, keras.KerasTensor)]
         path = f"{self._prefix}{layer.name}"
-        inside = _Walker(self._found, f"{path}/", self._part or layer.name, self._configs)
+        inside = _Walker(self._found, f"{path}/", self._part or layer.name)
         if is_functional(layer):
-            if id(layer) not in self._configs:
-                self._configs[id(layer)] = graph_config(layer)
-            config = self._configs[id(layer)]
+            config = edges(layer)
             inner = _bind(config["input_layers"], args, kwargs, tensors)
             self._found.entries += [(f"{path}/{name}", tensor) for name, tensor in inner.items()]
             return replay(layer, config, inner, inside)[0]
         if isinstance(layer, keras.Sequential):
             self._found.entries.append((path, tensors[0]))
             return replay(layer, None, {"input": tensors[0]}, inside)[0]
-        outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
+        kind = keras.Operation if isinstance(layer, keras.layers.EinsumDense) else type(layer)  # it may say None
+        outputs = keras.tree.flatten(kind.compute_output_spec(layer, *args, **kwargs))
         # A layer may answer with its input's own spec: a tensor of its own keeps "who made it" unambiguous.
         outputs = [keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in outputs]
         self._found.calls.append(Call(layer, path, self._part, tuple(args), dict(kwargs), tensors, outputs, node))

@@ -91,7 +91,8 @@ class LayerRule:
         Args:
             call: of the layer.
             sizes: `pruning.costs.model_cost.Sizes`: `sizes(weight or tensor)`, how many numbers are left of it;
-                `sizes.positions(tensor, axis=-1)`, of all its axes but one; `sizes.kernels(layer)`, its kernels.
+                `sizes.length(tensor, axis=-1)`, along an axis; `sizes.positions(tensor, axis=-1)`, of all its axes but
+                that one; `sizes.kernels(layer)`, its kernels.
         """
         layer = call.layer
         kernels = sizes.kernels(layer)
@@ -113,16 +114,23 @@ class Locked(LayerRule):
 
     Args:
         reason: why.
+        multiplies: False: its MACs are 0; True: they are not known; None: not if it has matrices.
     """
 
-    def __init__(self, reason: str = "declared locked") -> None:
+    def __init__(self, reason: str = "declared locked", *, multiplies: bool | None = None) -> None:
         self.reason = reason
+        self._multiplies = multiplies
 
     def channels(self, call: Call, trace: Trace) -> None:
         trace.lock_all(call, self.reason)
 
     def narrow(self, config: dict, call: Call, kept: Kept) -> None:
         pass
+
+    def macs(self, call: Call, sizes: Any) -> int | None:
+        if self._multiplies is None:
+            return super().macs(call, sizes)
+        return None if self._multiplies else 0
 
 
 class FunctionRule(LayerRule):
@@ -164,11 +172,20 @@ def channel_axis(layer: Any, tensor: Any) -> int:
     return 1 if first else len(tensor.shape) - 1
 
 
+def axes_of(layer: Any) -> list[int] | None:
+    """An operation's axes as numbers; None where it means all of them."""
+    axes = getattr(layer, "axis", getattr(layer, "axes", None))
+    return None if axes is None else [int(axis) for axis in np.atleast_1d(axes)]
+
+
 # Activations that treat every number alone; those that look across channels are locked.
 ELEMENTWISE = (
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
     "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus sparse_sigmoid "
     "squareplus swish tanh tanh_shrink threshold"
+).split()
+NOT_ZERO_AT_ZERO = (
+    "exponential hard_sigmoid log_sigmoid sigmoid softplus sparse_plus sparse_sigmoid squareplus threshold"
 ).split()
 ACROSS = ("softmax", "log_softmax", "sparsemax")
 
@@ -192,8 +209,37 @@ def activate(call: Call, trace: Trace, channels: np.ndarray | None, attribute: s
         trace.unknown[f"activation {name!r} of {call.path!r}"] = f'pruning.register({name}, "keep")'
 
 
+def sum_over(call: Call, trace: Trace, tensor: Any, axis: int = -1) -> None:
+    """State that a layer sums over channels without weights: they are locked, unless masked ones are known to be zero.
+
+    Args:
+        call: of the layer.
+        tensor, axis: what it sums.
+    """
+    if zero_if_masked(trace, tensor):
+        trace.needs_zero(trace.channels(tensor, axis))
+    else:
+        trace.lock(trace.channels(tensor, axis), f"{call.path} sums over them, and a masked one need not be zero")
+
+
+def zero_if_masked(trace: Trace, tensor: Any) -> bool:
+    """Whether the layer that made a tensor has a kernel, or a scale, and an activation that leaves zero at zero."""
+    maker = trace.origin(tensor)
+    function = getattr(maker, "activation", None)
+    name = getattr(function, "__name__", "")
+    passes = function is None or (
+        _well_known(function, name) and name in ELEMENTWISE and name not in NOT_ZERO_AT_ZERO
+    )
+    zeroed = any(
+        piece.zero and (piece.role == "makes" or piece.variable is getattr(maker, "gamma", None))
+        for piece in trace.slices.values()
+        if maker is not None and piece.call.layer is maker
+    )
+    return zeroed and passes and type(maker).__module__.startswith("keras.")
+
+
 def _well_known(function: Any, name: str) -> bool:
-    """Whether a function is Keras's or TensorFlow's of that name."""
-    if str(getattr(function, "__module__", "")).startswith("tensorflow."):
+    """Whether a function is Keras's, or its backend's, of that name."""
+    if str(getattr(function, "__module__", "")).split(".")[0] in ("tensorflow", "jax", "torch"):
         return True
     return any(getattr(home, name, None) is function for home in (keras.activations, keras.ops))

@@ -1,5 +1,6 @@
 """Which class answers for which layer type: one table, and what users register."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -9,18 +10,18 @@ import keras
 from pruning.graph.trace import Trace
 from pruning.graph.walk import Call
 from pruning.layers.activations import Activation, PReLU, Softmax
-from pruning.layers.attention import MultiHeadAttention, VectorAttention
+from pruning.layers.attention import GroupedQueryAttention, MultiHeadAttention, VectorAttention
 from pruning.layers.convolutions import Conv, ConvTranspose, Depthwise, Separable
-from pruning.layers.dense import Dense
-from pruning.layers.embedding import Embedding
-from pruning.layers.keeping import Elementwise, Keep, NotOfZero
+from pruning.layers.dense import Dense, EinsumDense
+from pruning.layers.embedding import Embedding, ReversibleEmbedding
+from pruning.layers.keeping import Elementwise, Keep
 from pruning.layers.layer_rule import FunctionRule, LayerRule, Locked
-from pruning.layers.merging import Divide, Stack, Tie
-from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, LayerScale, Rescaling
-from pruning.layers.operations import Reduce, Split
-from pruning.layers.recurrent import Recurrent
+from pruning.layers.merging import Stack, Tie
+from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, GroupNorm, LayerScale, Rescaling, UnitNorm
+from pruning.layers.operations import OPERATIONS
+from pruning.layers.recurrent import Cell, ConvRecurrent, Recurrent
 from pruning.layers.reshaping import Flatten, Permute, Reshape
-from pruning.layers.wrappers import Bidirectional, TimeDistributed
+from pruning.layers.wrappers import RNN, Bidirectional, SpectralNormalization, StackedCells, TimeDistributed
 
 NAMED: dict[str, LayerRule] = {
     "keep": Keep(),
@@ -30,7 +31,6 @@ NAMED: dict[str, LayerRule] = {
     "lock": Locked(),
 }
 
-_NOT_YET = "pruning its channels is not supported"
 _SIZES = ("1D", "2D", "3D")
 
 
@@ -46,9 +46,12 @@ _LAYERS: list[tuple[LayerRule, str]] = [
     (Depthwise(), _sized("DepthwiseConv")),
     (Separable(), _sized("SeparableConv")),
     (Dense(), "Dense"),
+    (EinsumDense(), "EinsumDense"),
     (BatchNorm(), "BatchNormalization"),
     (Rescaling(), "Rescaling"),
-    (ACROSS_CHANNELS, "LayerNormalization GroupNormalization RMSNormalization UnitNormalization"),
+    (GroupNorm(), "GroupNormalization"),
+    (UnitNorm(), "UnitNormalization"),
+    (ACROSS_CHANNELS, "LayerNormalization RMSNormalization"),
     (BY_CONSTANTS, "Normalization"),
     (Activation(), "Activation"),
     (PReLU(), "PReLU"),
@@ -59,8 +62,8 @@ _LAYERS: list[tuple[LayerRule, str]] = [
             "MaxPooling AveragePooling GlobalMaxPooling GlobalAveragePooling AdaptiveMaxPooling "
             "AdaptiveAveragePooling ZeroPadding Cropping UpSampling SpatialDropout"
         )
-        + " Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom RandomShear "
-        "RandomBrightness RandomContrast",
+        + " RepeatVector Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom "
+        "RandomShear RandomBrightness RandomContrast",
     ),
     (
         Elementwise(),
@@ -71,13 +74,35 @@ _LAYERS: list[tuple[LayerRule, str]] = [
     (Flatten(), "Flatten"),
     (Reshape(), "Reshape"),
     (Permute(), "Permute"),
-    (MultiHeadAttention("attention"), "MultiHeadAttention GroupQueryAttention"),
-    (VectorAttention("attention"), "Attention AdditiveAttention"),
+    (MultiHeadAttention(), "MultiHeadAttention"),
+    (GroupedQueryAttention(), "GroupQueryAttention"),
+    (VectorAttention(), "Attention AdditiveAttention"),
     (Embedding(), "Embedding"),
+    (ReversibleEmbedding(), "ReversibleEmbedding"),
     (Recurrent(), "LSTM GRU SimpleRNN"),
-    (Locked(_NOT_YET), _sized("ConvLSTM")),
+    (ConvRecurrent(), _sized("ConvLSTM")),
+    (Cell(), "LSTMCell GRUCell SimpleRNNCell"),
+    (StackedCells(), "StackedRNNCells"),
+    (RNN(), "RNN"),
     (TimeDistributed(), "TimeDistributed"),
+    (SpectralNormalization(), "SpectralNormalization"),
     (Bidirectional(), "Bidirectional"),
+    (
+        Locked("changes a picture's colours or objects", multiplies=False),
+        "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes "
+        "MixUp RandAugment RandomColorDegeneration RandomColorJitter RandomElasticTransform RandomErasing "
+        "RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization "
+        "RandomSaturation RandomSharpness Solarization",
+    ),
+    (
+        Locked("reads numbers or words, which are no channels", multiplies=False),
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup StringLookup TextVectorization",
+    ),
+    (Locked("reads a wave", multiplies=True), "MelSpectrogram STFTSpectrogram"),
+    (
+        Locked("holds layers that the graph does not show", multiplies=True),
+        "Pipeline FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
+    ),
 ]
 
 # Raw operations, and layers that only the models of keras.applications have; they are not exported.
@@ -85,33 +110,11 @@ _OTHERS: list[tuple[LayerRule, str, str]] = [
     (LayerScale(), "keras.applications.convnext", "LayerScale"),
     (Elementwise(), "keras.applications.convnext", "StochasticDepth"),
     (Tie(), "keras.applications.inception_resnet_v2", "CustomScaleLayer"),
-    (Tie(), "keras.ops.numpy", "Add Subtract Multiply Maximum Minimum"),
-    (Divide(), "keras.ops.numpy", "Divide TrueDivide"),
-    (Elementwise(), "keras.ops.numpy", "Abs Absolute Negative Square Sqrt Exp Tanh Clip"),
-    (NotOfZero(), "keras.ops.numpy", "Reciprocal Log Log2 Log10"),
-    (NotOfZero(), "keras.ops.math", "Rsqrt"),
-    (
-        Elementwise(),
-        "keras.ops.nn",
-        "Relu Relu6 Sigmoid Silu Elu Selu Celu Gelu HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid Softplus "
-        "Softsign",
-    ),
-    (Keep(), "keras.ops.nn", "MaxPool AveragePool AdaptiveMaxPool AdaptiveAveragePool"),
-    (Softmax(), "keras.ops.nn", "Softmax LogSoftmax"),
-    (
-        Tie(),
-        "keras.ops.numpy",
-        "Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr LogicalXor LogicalNot",
-    ),
-    (Reduce(), "keras.ops.numpy", "Mean Sum Max Min Amax Amin Any All"),
-    (Split(), "keras.ops.numpy", "Split"),
-    (Stack(), "keras.ops.numpy", "Concatenate"),
-    (Reshape(), "keras.ops.numpy", "Reshape"),
-    (Keep(), "keras.ops.image", "Resize"),
+    *OPERATIONS,
 ]
 
 # Raw operations that multiply: where they are not known, their MACs are not either.
-_MULTIPLY = ("Matmul", "Dot", "Einsum", "Tensordot", "Inner", "Outer", "Conv", "ConvTranspose", "DepthwiseConv")
+_MULTIPLY = "Outer Kron Vdot Correlate Conv ConvTranspose DepthwiseConv SeparableConv CDist".split()
 
 
 def _table() -> dict[Any, LayerRule]:
@@ -124,6 +127,7 @@ def _table() -> dict[Any, LayerRule]:
 
 
 _RULES = _table()
+_FOLLOWED = {f"{home}.{name}" for rule, home, names in OPERATIONS if type(rule) is not Locked for name in names.split()}
 
 Stated = str | LayerRule | type | Callable[[Call, Trace], None]
 
@@ -143,7 +147,17 @@ def register(kind: Any, rule: Stated) -> None:
             "spread" flattening: copies for every position;
             "lock"   (with weights too) whatever goes in and comes out is never pruned;
             a function `rule(call, trace)`; or a layer class that behaves the same.
+
+    One of these words for a raw operation that is followed exactly without it is not taken, with a warning: it was
+    written for a version that did not know the operation. `ChannelGraph(model, rules={...})` takes it.
     """
+    if isinstance(kind, str) and isinstance(rule, str) and rule in NAMED and kind in _FOLLOWED:
+        warnings.warn(
+            f'{kind} is followed exactly, so that "{rule}" is not taken for it: leave the line out, or state it for '
+            f'one graph, ChannelGraph(model, rules={{"{kind}": "{rule}"}})',
+            stacklevel=2,
+        )
+        return
     _RULES[kind] = _resolved(rule, _RULES)
 
 
@@ -183,7 +197,7 @@ class Rules:
             found = self.of(function)
             return None if isinstance(found, Unknown) or function.weights else found
         try:
-            return self._own.get(function) or _RULES.get(function)
+            return self._own.get(function) or _RULES.get(function) or _of_operation(function)
         except TypeError:  # unhashable
             return None
 
@@ -199,6 +213,11 @@ class Unknown(Locked):
     def macs(self, call: Call, sizes: Any) -> int | None:
         ours = type(call.layer).__module__.startswith("keras.src.ops.")
         return 0 if ours and type(call.layer).__name__ not in _MULTIPLY else None
+
+
+def rule_of_class(kind: type) -> LayerRule | None:
+    """The rule that is registered for a layer class itself."""
+    return _RULES.get(kind)
 
 
 class Quantised(Locked):
@@ -217,6 +236,18 @@ def _find(layer: Any, rules: Mapping[Any, LayerRule]) -> LayerRule | None:
             if key in rules:
                 return None if changed and changed & set(dir(kind)) else rules[key]
         changed |= set(_behaviour(kind))
+    return None
+
+
+def _of_operation(function: Any) -> LayerRule | None:
+    """The rule of the raw operation that a function of keras.ops, or of that name of TensorFlow, calls."""
+    name = getattr(function, "__name__", "")
+    backend = str(getattr(function, "__module__", "")).startswith("tensorflow.")
+    if backend or getattr(keras.ops, name, None) is function:
+        operation = "".join(part.capitalize() for part in name.split("_"))
+        for home in ("numpy", "nn", "math"):
+            if type(rule := _RULES.get(f"keras.ops.{home}.{operation}")) is Elementwise:
+                return rule
     return None
 
 

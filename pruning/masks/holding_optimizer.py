@@ -199,6 +199,7 @@ def masked_class(kind: type) -> type[Any]:
     """
     if issubclass(kind, MaskingMixin):
         return kind
+    kind = type(keras.optimizers.Optimizer.__new__(kind))  # on PyTorch Keras makes another class than it is asked for
     if kind not in _CLASSES:
         name = f"Masked{kind.__name__}"
         made = type(

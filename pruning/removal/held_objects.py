@@ -14,9 +14,9 @@ def is_model(layer: Any) -> bool:
 
 
 def functions_of(layer: Any) -> dict[str, Any]:
-    """Attribute -> function of a user's own."""
+    """Attribute -> function that Keras does not find by its name: a user's own, a raw operation as an activation."""
     found = {key: value for key, value in vars(layer).items() if isinstance(value, types.FunctionType)}
-    return {key: value for key, value in found.items() if value.__module__.split(".")[0] != "keras"}
+    return {key: value for key, value in found.items() if not _found_by_keras(value)}
 
 
 def initializers_of(layer: Any) -> dict[str, Any]:
@@ -29,9 +29,14 @@ def custom_objects(network: Any) -> dict[str, Any]:
     found = {}
     for layer in _every(network):
         for item in (type(layer), *functions_of(layer).values()):
-            if item.__module__.split(".")[0] != "keras":
+            if not _found_by_keras(item):
                 found[keras.saving.get_registered_name(item)] = item
     return found
+
+
+def _found_by_keras(item: Any) -> bool:
+    raw = isinstance(item, types.FunctionType) and item.__module__.startswith("keras.src.ops.")
+    return item.__module__.split(".")[0] == "keras" and not (raw and not hasattr(keras.activations, item.__name__))
 
 
 def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
@@ -41,7 +46,13 @@ def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
         return
     seen.add(id(layer))
     yield layer
-    inner = layer.layers if is_model(layer) else vars(layer).values()
-    for other in inner:
-        if isinstance(other, keras.Operation):
-            yield from _every(other, seen)
+    inner = [layer.layers] if is_model(layer) else [*vars(layer).values(), *_modules(layer)]
+    for held in inner:
+        for other in held if isinstance(held, list | tuple) else (held,):
+            if isinstance(other, keras.Operation):
+                yield from _every(other, seen)
+
+
+def _modules(layer: Any) -> list[Any]:
+    """Layers held as attributes on PyTorch, whose modules keep them apart from other attributes."""
+    return list(getattr(layer, "_modules", {}).values())

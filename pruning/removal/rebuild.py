@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from pruning.graph.walk import graph_config, is_functional, network_of, replay
+from pruning.graph.graph_edges import edges
+from pruning.graph.walk import is_functional, network_of, replay
 from pruning.removal.held_objects import custom_objects, functions_of, initializers_of, is_model
 from pruning.removal.narrowing import Narrowing
 from pruning.removal.surroundings import surrounded
@@ -89,7 +90,7 @@ class _Builder:
         return self._models[id(network)][1]
 
     def _functional(self, network: Any, path: str) -> Any:
-        config = graph_config(network)
+        config = edges(network)
         tensors = {}
         for layer in network.layers:
             if isinstance(layer, keras.layers.InputLayer):

@@ -1,12 +1,13 @@
-"""Gate gradients: the one small module through which losses of a model, and gradients of them, are computed.
+"""Gate gradients: the derivative of each task's loss by a gate on every channel.
 
 A gate multiplies one channel where a layer reads it. A reader is linear in its input and in its kernel, so the
 derivative of a loss by the gate, which is the sum of A * dL/dA over all positions, levels and regions where
 channel c is read, equals the sum of W * dL/dW over the kernel's slice for c, all calls of a shared layer
 together. Gradients by the readers' kernels are therefore all that is needed; the model's graph is not touched.
+How a backend computes them: `pruning.scores.backend_gradients`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -15,8 +16,7 @@ import numpy as np
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group, Part
 from pruning.progress import with_bar
-
-TaskLosses = Callable[[Any], Any]
+from pruning.scores.backend_gradients import TaskLosses, compiled, sum_but
 
 
 class Gates:
@@ -38,7 +38,19 @@ class Gates:
         self._groups = [(group.name, group.size, _read_parts(group)) for group in graph.prunable]
         read = {_key(part): part.slice for _, _, parts in self._groups for part in parts}
         self._keys = list(read)
-        self._run = compiled(task_losses, [(piece.variable, piece.axis) for piece in read.values()])
+        axes = [piece.axis for piece in read.values()]
+
+        def sums(values: list, slopes: dict[str, list]) -> dict[str, list]:
+            """Task -> for every kernel the sum of W * dL/dW over all axes but its own."""
+            return {
+                task: [
+                    None if slope is None else sum_but(value * slope, axis)
+                    for value, slope, axis in zip(values, of_task, axes, strict=True)
+                ]
+                for task, of_task in slopes.items()
+            }
+
+        self._run = compiled(task_losses, [piece.variable for piece in read.values()], sums)
 
     def __call__(self, batches: Iterable, progress: bool = False) -> dict[str, dict[str, np.ndarray]]:
         """Gradients on every sample of some batches, all at once.
@@ -109,42 +121,6 @@ class Gates:
         return found
 
 
-def compiled(task_losses: TaskLosses, kernels: Sequence[tuple[Any, int]] = ()) -> Callable:
-    """Compile losses, and what gate gradients are made of; all that depends on Keras's backend is here.
-
-    Args:
-        task_losses: as for `Gates`. Only variables' values may change between calls, without a new trace.
-        kernels: (Keras variable, axis) of the kernels to derive by.
-
-    Returns:
-        A function batch -> (losses, sums): task -> scalar; task -> for every kernel the sum of W * dL/dW over
-        all axes but its own, or None where the loss does not depend on the kernel.
-    """
-    if keras.backend.backend() != "tensorflow":
-        raise NotImplementedError(f"criteria from data need Keras on TensorFlow, not on {keras.backend.backend()}")
-    import tensorflow as tf
-
-    values = [variable.value for variable, _ in kernels]
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def run(batch):
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch(values)  # by hand, so that frozen kernels are watched too
-            losses = {task: tf.convert_to_tensor(loss) for task, loss in _named(task_losses(batch)).items()}
-        for task, loss in losses.items():
-            if loss.shape.rank != 0:
-                raise ValueError(f"task_losses: task {task!r} has shape {loss.shape}; expected a scalar for the batch")
-        sums = {}
-        for task, loss in losses.items():
-            sums[task] = [
-                None if slope is None else tf.reduce_sum(value * slope, _others(value.shape.rank, axis))
-                for (_, axis), value, slope in zip(kernels, values, tape.gradient(loss, values), strict=True)
-            ]
-        return losses, sums
-
-    return lambda batch: run(keras.tree.map_structure(_tensor, batch))
-
-
 def samples(batches: Iterable) -> Iterator[Any]:
     """Every batch cut into batches of one sample, first axis kept."""
     return (sample for batch in batches for sample, _ in _pieces(batch))
@@ -171,18 +147,6 @@ def batch_size(batch: Any) -> int:
         found = ", ".join(map(str, shapes)) or "no arrays"
         raise ValueError(f"a batch is cut into samples along its arrays' first axis, which must agree: found {found}")
     return int(shapes[0][0])
-
-
-def _named(losses: Any) -> dict[str, Any]:
-    return losses if isinstance(losses, dict) else {"loss": losses}
-
-
-def _tensor(leaf: Any) -> Any:
-    return None if leaf is None else keras.ops.convert_to_tensor(leaf)
-
-
-def _others(rank: int, axis: int) -> list[int]:
-    return [other for other in range(rank) if other != axis % rank]
 
 
 def _key(part: Part) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group
 from pruning.masks.living_channels import living
 from pruning.progress import with_bar
-from pruning.scores.gradients import batch_size, compiled
+from pruning.scores.backend_gradients import compiled
+from pruning.scores.gradients import batch_size
 from pruning.scores.task_criterion import ByTask, TaskCriterion
 
 

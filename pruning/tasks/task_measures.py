@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from pruning.scores.gradients import batch_size, compiled
+from pruning.scores.backend_gradients import compiled
+from pruning.scores.gradients import batch_size
 from pruning.tasks.model_outputs import compiled_losses, task_losses_of
 
 Measured = dict[str, dict[str, float]]  # task -> measure -> value
@@ -110,12 +111,9 @@ class TaskMeasures:
         if self.task_losses is None:
             return {}
         if self._run is None:
-            tensorflow = keras.backend.backend() == "tensorflow"
-            task_losses = self.task_losses
-            self._run = compiled(task_losses) if tensorflow else lambda batch: (task_losses(batch), None)
+            self._run = compiled(self.task_losses)
         sizes = np.array([batch_size(batch) for batch in self.batches], dtype=float)
         rows = [self._run(batch)[0] for batch in self.batches]
-        rows = [row if isinstance(row, Mapping) else {"loss": row} for row in rows]
         return {
             task: float(np.average([float(keras.ops.convert_to_numpy(row[task])) for row in rows], weights=sizes))
             for task in rows[0]

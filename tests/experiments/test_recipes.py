@@ -73,7 +73,8 @@ def at_hand(data, monkeypatch, tmp_path):
         monkeypatch.setattr(mobilenet.keras.applications, name, drawn(getattr(mobilenet.keras.applications, name)))
     weights = Path(data.parent / "weights")
     weights.mkdir(exist_ok=True)
-    (weights / "mobilenet_v1_0.75_224_no_top.weights.h5").touch()
+    for file in ("mobilenet_v1_0.75_224_no_top", "mobilenet_v2_1.0_224_dequant_int8_bnfolded_no_top"):
+        (weights / f"{file}.weights.h5").touch()
 
 
 def recipe(name, data, **changes):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 
 from experiments.plots.elements.drawn import Options
 from experiments.plots.elements.style import Look
-from experiments.table.statistics import interval
+from experiments.table.claims.statistics import interval
 from experiments.table.task_curves import counted
 
 
@@ -36,24 +38,27 @@ def band(rows: pd.DataFrame, x: pd.Series, y: pd.Series, kind: str) -> pd.DataFr
     return pd.DataFrame(found, columns=columns).sort_values("x", ascending=False, ignore_index=True)
 
 
-def draw_band(axis: Axes, points: pd.DataFrame, look: Look, start: float | None = None, filled: bool = True) -> None:
+def draw_band(
+    axis: Axes, points: pd.DataFrame, look: Look, start: tuple[float, float] | None = None, filled: bool = True
+) -> None:
     """Draw a curve with its band, from the network that nothing was taken from.
 
     Args:
         axis: to draw on; x is a share that remains.
         points: of `band`.
         look: its colour and marker.
-        start: y at x = 1, where a line begins without a marker; None: at the first point.
+        start: x and y where a line begins without a marker; None: at the first point.
         filled: a full line with filled markers, or a dashed one with hollow markers.
     """
     if points.empty:
         return
     x, y = list(points["x"]), list(points["mean"])
-    begins = start is not None and pd.notna(start)
+    first_x, first_y = start or (math.nan, math.nan)
+    begins = pd.notna(first_x) and pd.notna(first_y)
     dashes, face, order, tint = ("-", look.colour, 4, 0.16) if filled else ((0, (4, 2)), "white", 3, 0.07)
     axis.plot(
-        [1.0] * begins + x,
-        [start] * begins + y,
+        [first_x] * begins + x,
+        [first_y] * begins + y,
         color=look.colour,
         linestyle=dashes,
         marker=look.marker,

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.errors import UserError
+from experiments.table.amounts import MACS, amount_column, amount_text
 
 CostName = Literal["macs", "params", "latency", "bytes"]
 BandName = Literal["range", "interval"]
@@ -61,6 +62,8 @@ class Options:
     photo: bool | None = None
     """draw what networks see into the picture; false: on plain grey, for pictures that may not be passed on; if not
     given, pictures are shown that may be passed on."""
+    macs: float | None = None
+    """in place of ratio, of sweeps that say how many MACs are to be left."""
 
     def __post_init__(self) -> None:
         for name, value, known in (("cost", self.cost, CostName), ("band", self.band, BandName)):
@@ -68,19 +71,52 @@ class Options:
                 raise UserError(f"plots have no {name} {value!r}; there are {', '.join(get_args(known))}")
 
 
-def one_ratio(rows: pd.DataFrame, options: Options) -> float:
-    """The ratio of a plot that shows one.
+@dataclass(frozen=True)
+class Amount:
+    """How much the runs of a plot were pruned that shows one ratio, or one number of MACs that were to be left.
+
+    Attributes:
+        value: the ratio or number.
+        column: that says it.
+    """
+
+    value: float
+    column: str
+
+    def __str__(self) -> str:
+        return amount_text(self.value, self.column)
+
+    @property
+    def pruned(self) -> str:
+        """For titles: "50% pruned", "pruned to 272 MMACs"."""
+        return f"pruned {self}" if self.column == MACS else f"{self} pruned"
+
+    @property
+    def at(self) -> str:
+        """For sentences on runs: "at 50%", "to 272 MMACs"."""
+        return str(self) if self.column == MACS else f"at {self}"
+
+    def of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Those of the rows that were pruned so much."""
+        return rows[rows[self.column] == self.value]
+
+
+def one_amount(rows: pd.DataFrame, options: Options) -> Amount:
+    """How much the runs of a plot were pruned that shows one ratio or number of MACs.
 
     Raises:
-        Skip: no row has the ratio that was asked for.
+        Skip: no row has the one that was asked for.
     """
-    ratios = sorted(rows["asked"].dropna().unique())
-    if not ratios:
+    column = amount_column(rows)
+    values = sorted(rows[column].dropna().unique())
+    if not values:
         raise Skip("no run has a ratio")
-    ratio = float(ratios[len(ratios) // 2]) if options.ratio is None else options.ratio
-    if ratio not in ratios:
-        raise Skip(f"no run at ratio {ratio:g}; there are {', '.join(f'{one:g}' for one in ratios)}")
-    return ratio
+    wanted = options.macs if column == MACS else options.ratio
+    value = float(values[len(values) // 2]) if wanted is None else wanted
+    if value not in values:
+        what = "to" if column == MACS else "at ratio"
+        raise Skip(f"no run {what} {value:g}; there are {', '.join(f'{one:g}' for one in values)}")
+    return Amount(value, column)
 
 
 def one_seed(rows: pd.DataFrame, options: Options) -> int:

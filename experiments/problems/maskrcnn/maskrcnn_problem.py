@@ -18,15 +18,20 @@ from experiments.declaration import Declaration
 from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.problems.maskrcnn import maskrcnn_tasks
+from experiments.problems.maskrcnn.maskrcnn_churn import COLUMNS, churn, kept_answers
 from experiments.problems.maskrcnn.maskrcnn_pictures import Pictures
 from experiments.problems.maskrcnn.maskrcnn_settings import DataSettings, DetectorEvaluation, ModelSettings
 from experiments.problems.maskrcnn.maskrcnn_start import begin_from, load
+from experiments.sample_answers import Answers
 from experiments.settings.places import find_weights
 from maskrcnn.data.placement import place
 from maskrcnn.evaluation import evaluate, evaluate_in_detail, floors, probe_set
 
 if TYPE_CHECKING:
     import keras
+
+    from experiments.settings.recipe import FinetuneSettings
+    from pruning import Distillation
 
 REFERENCE = (1000, 100)  # RoIs and detections that MACs are also counted for, as published figures are
 _TIMED_PICTURES = 2
@@ -39,7 +44,8 @@ class MaskRCNNProblem(Problem):
 
     tasks = maskrcnn_tasks.TASKS
     figures, breakdowns = maskrcnn_tasks.FIGURES, maskrcnn_tasks.BREAKDOWNS
-    parts, loss_titles, columns = maskrcnn_tasks.PARTS, maskrcnn_tasks.LOSS_TITLES, maskrcnn_tasks.COLUMNS
+    parts, loss_titles = maskrcnn_tasks.PARTS, maskrcnn_tasks.LOSS_TITLES
+    columns = maskrcnn_tasks.COLUMNS | COLUMNS
     sections = {"data": DataSettings, "model": ModelSettings, "evaluation": DetectorEvaluation}
     data_errors = (maskrcnn.data.DataError,)
     data_keys = {"data": ("kind", "train", "tune", "test")}
@@ -118,6 +124,11 @@ class MaskRCNNProblem(Problem):
         self.pictures.expect(found.config.class_names)
         return found
 
+    def distillation(self, model: Any, teacher: Any, settings: FinetuneSettings) -> Distillation:
+        from experiments.problems.maskrcnn.maskrcnn_distillation import distillation
+
+        return distillation(model, teacher, settings)
+
     # Data
 
     def batches(self, split: str, seed: int, step: int = 0) -> Iterable:
@@ -148,15 +159,24 @@ class MaskRCNNProblem(Problem):
         self._progress = progress
 
     def evaluate(self, model: keras.Model, split: str) -> Mapping[str, Mapping[str, float]]:
+        return self.evaluate_with_answers(model, split)[0]
+
+    def evaluate_with_answers(
+        self, model: keras.Model, split: str
+    ) -> tuple[Mapping[str, Mapping[str, float]], Answers]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", maskrcnn.data.DataWarning)  # `check` has said it
-            return evaluate(
+            found = evaluate_in_detail(
                 _Reporting(model, self.examples(split), self._progress),
                 self.pictures[split],
                 batch_size=self.recipe.evaluation.batch_size,
                 progress=False,
                 probes=self.pictures.probes(split),
             )
+        return found.measures, kept_answers(found, self.pictures.class_names)
+
+    def churn(self, dense: Answers, now: Answers) -> Mapping[str, Mapping[str, float]]:
+        return churn(dense.found, now.found)
 
     def evaluate_in_detail(self, model: keras.Model, split: str) -> dict[str, Any]:
         found = evaluate_in_detail(

@@ -13,7 +13,7 @@ class JobQueue:
     """The jobs of a sweep, given to workers one at a time.
 
     A job is ready when the run that it needs has ended. Of those ready, a worker gets: a dense run, if these go first;
-    else one of the seed that it holds; else one of the seed that the fewest workers are at; else the first of the grid.
+    else one of the network that it holds; else one that the fewest workers are at; else the first of the grid.
 
     Args:
         jobs: in the order of the grid.
@@ -43,11 +43,11 @@ class JobQueue:
         """Whether every job has ended."""
         return not self._waiting and not self._running
 
-    def take(self, seed_held: int | None = None) -> Job | None:
+    def take(self, network_held: str | None = None) -> Job | None:
         """The next job of a worker; None if none is ready.
 
         Args:
-            seed_held: the seed whose model the worker has in memory.
+            network_held: what the worker has in memory.
         """
         now = self._clock()
         ready = [
@@ -59,11 +59,11 @@ class JobQueue:
         ]
         if not ready:
             return None
-        workers = Counter(job.seed for job in self._running.values())
+        workers = Counter(job.network for job in self._running.values())
 
         def rank(job: Job) -> tuple:
             last = self._dense_first and job.needs is not None
-            return last, job.seed != seed_held, workers[job.seed], self._order[job.name]
+            return last, job.network != network_held, workers[job.network], self._order[job.name]
 
         chosen = min(ready, key=rank)
         self._running[chosen.name] = self._waiting.pop(chosen.name)

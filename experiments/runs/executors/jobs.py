@@ -21,12 +21,13 @@ class Job:
 
     Attributes:
         name: of the run.
-        seed: a process that has worked on this seed does the next run of it without compiling again.
+        network: which model of which seed; a process that has worked on it does the next run of it without compiling
+            again.
         needs: name of the dense run that it starts from; None for a dense run.
     """
 
     name: str
-    seed: int
+    network: str
     needs: str | None = None
 
 

@@ -30,7 +30,7 @@ class LocalWorker:
 
     Attributes:
         job: what it does now; None if it is free.
-        seed: whose model it has in memory.
+        network: that it has in memory.
         events: the pipe that it reports through, while it lives.
         ready: whether its process has begun to take jobs; one that never does has no run to blame.
     """
@@ -38,7 +38,7 @@ class LocalWorker:
     def __init__(self, order: Order, environment: Mapping[str, str]) -> None:
         self._order, self._environment = order, environment
         self.job: Job | None = None
-        self.seed: int | None = None
+        self.network: str | None = None
         self.events: Connection | None = None
         self.ready = False
         self._process: BaseProcess | None = None
@@ -93,7 +93,7 @@ class LocalWorker:
             self._process.kill()
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-        self._pool = self.events = self.seed = None
+        self._pool = self.events = self.network = None
 
 
 @contextmanager

@@ -27,15 +27,15 @@ class OneProcess:
         """See `Executor.execute`."""
         runner = self.runner = order.runner(work)
         queue = JobQueue(jobs)
-        seed = None
+        network = None
         while not queue.over:
-            job = queue.take(seed)
+            job = queue.take(network)
             if job is None:
                 work.say("waiting for another process")
                 time.sleep(queue.pause())
                 continue
             state = runner.attempt(job.name)
             if state == "done":
-                seed = job.seed
+                network = job.network
             for name in queue.ended(job, state):
                 ended(name)

@@ -53,7 +53,7 @@ class Processes:
 def _give_jobs(workers: list[LocalWorker], queue: JobQueue, work: Meter) -> None:
     for worker in workers:
         if worker.job is None:
-            job = queue.take(worker.seed)
+            job = queue.take(worker.network)
             if job is not None:
                 worker.start(job)
     if all(worker.job is None for worker in workers):
@@ -91,7 +91,7 @@ def _look_at(worker: LocalWorker, queue: JobQueue, work: Meter) -> list[str]:
             raise UserError("worker processes end before they begin; what they say is above. Try --workers 1")
         return over
     if state == "done":
-        worker.seed = job.seed
+        worker.network = job.network
     return queue.ended(job, state)
 
 

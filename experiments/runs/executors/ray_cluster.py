@@ -71,10 +71,10 @@ class RayCluster:
                 tasks.stop()
 
     def _work_off(self, queue: JobQueue, tasks: _Tasks, work: Meter, ended: Callable[[str], None]) -> None:
-        seed = None  # of the worker that has become free last, which is likely to get the next task
+        network = None  # of the worker that has become free last, which is likely to get the next task
         while not queue.over:
             # One more than fits, where none does: a task that waits makes a cluster grow that can.
-            while len(tasks.running) < max(1, tasks.places()) and (job := queue.take(seed)) is not None:
+            while len(tasks.running) < max(1, tasks.places()) and (job := queue.take(network)) is not None:
                 state = tasks.start(job)
                 for name in queue.ended(job, state) if state else []:
                     ended(name)
@@ -84,7 +84,7 @@ class RayCluster:
                 if error is not None:
                     raise error
                 if state == "done":
-                    seed = job.seed
+                    network = job.network
                 for name in give_again(job, queue, work) if state == "died" else queue.ended(job, state):
                     ended(name)
 

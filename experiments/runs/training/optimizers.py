@@ -8,7 +8,8 @@ from collections.abc import Callable
 import keras
 
 import pruning
-from experiments.settings.recipe import FinetuneSettings, RetrainingName, TrainingSettings
+from experiments.settings.recipe import FinetuneSettings, TrainingSettings
+from experiments.settings.retraining_settings import control_of
 
 
 def optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
@@ -46,11 +47,22 @@ def training_rates(settings: TrainingSettings) -> Callable[[int], float]:
     return rates(settings.learning_rate, settings.steps, settings.warmup_steps, settings.final_rate)
 
 
-def finetuning_rates(
-    settings: FinetuneSettings, training: TrainingSettings, retraining: RetrainingName
-) -> Callable[[int], float]:
-    """Learning rates of fine-tuning; "rewind": the last ones of the training (Renda et al., ICLR 2020)."""
-    if retraining == "rewind":
-        rate, first = training_rates(training), training.steps - settings.steps
-        return lambda step: rate(first + step)
-    return rates(settings.learning_rate, settings.steps, settings.warmup_steps)
+def finetuning_rates(settings: FinetuneSettings, training: TrainingSettings, way: str) -> Callable[[int], float]:
+    """Learning rates of fine-tuning; those of a rewound one are the last ones of the training, in every round.
+
+    Renda et al., ICLR 2020, arXiv 2003.02389.
+
+    Args:
+        settings: of the fine-tuning; training: of the training before it.
+        way: of retraining.
+    """
+    if control_of(way) != "rewind":
+        return rates(settings.learning_rate, settings.steps, settings.warmup_steps)
+    rate, rounds = training_rates(training), settings.rewind_rounds
+    length = settings.steps // rounds
+    first = training.steps - length
+
+    def rewound(step: int) -> float:
+        return rate(first + step - length * min(rounds - 1, step // length))
+
+    return rewound

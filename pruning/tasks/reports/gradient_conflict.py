@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group
 from pruning.scores.arbiters import Arbiter, Mean
+from pruning.scores.backend_gradients import compiled, sum_but
 from pruning.scores.criteria import Scores
 from pruning.tasks.tidy_tables import write_table
 
@@ -100,7 +100,6 @@ def task_conflicts(graph: ChannelGraph, task_losses: Callable[[Any], Any], batch
 
     Raises:
         ValueError: no batches, or a single task.
-        NotImplementedError: Keras is not on TensorFlow.
     """
     groups = [(group, _makers(group)) for group in graph.prunable]
     kernels = {(id(part.slice.variable), part.slice.axis): part.slice for _, parts in groups for part in parts}
@@ -165,30 +164,20 @@ def _conflict(rows: list[np.ndarray], size: int) -> np.ndarray:
 
 def _products(task_losses: Callable, kernels: list[tuple[Any, int]]) -> Callable[[Any], dict[Pair, list]]:
     """batch -> (task, task) -> for every kernel the product of the two gradients, summed over all axes but its own."""
-    if keras.backend.backend() != "tensorflow":
-        raise NotImplementedError(f"gradients of tasks need Keras on TensorFlow, not on {keras.backend.backend()}")
-    import tensorflow as tf
 
-    values = [variable.value for variable, _ in kernels]
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def run(batch):
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch(values)
-            losses = task_losses(batch)
-            losses = dict(losses) if isinstance(losses, Mapping) else {"loss": losses}
-        slopes = {task: tape.gradient(loss, values) for task, loss in losses.items()}
-        found = {}
-        for one, other in itertools.combinations_with_replacement(losses, 2):
-            found[one, other] = [
-                None
-                if a is None or b is None
-                else tf.reduce_sum(a * b, [n for n in range(a.shape.rank) if n != axis % a.shape.rank])
+    def products(values: list, slopes: dict[str, list]) -> list[list]:
+        return [
+            [
+                None if a is None or b is None else sum_but(a * b, axis)
                 for a, b, (_, axis) in zip(slopes[one], slopes[other], kernels, strict=True)
             ]
-        return found
+            for one, other in itertools.combinations_with_replacement(slopes, 2)
+        ]
 
-    def tensor(leaf):
-        return None if leaf is None else keras.ops.convert_to_tensor(leaf)
+    run = compiled(task_losses, [variable for variable, _ in kernels], products)
 
-    return lambda batch: run(keras.tree.map_structure(tensor, batch))
+    def by_pair(batch: Any) -> dict[Pair, list]:
+        losses, found = run(batch)
+        return dict(zip(itertools.combinations_with_replacement(losses, 2), found, strict=True))
+
+    return by_pair

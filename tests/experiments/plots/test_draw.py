@@ -352,7 +352,7 @@ def test_labels_and_legends_of_another_problem(others):
 
 def test_drawing_loads_no_network():
     code = "import sys, experiments.plots.draw, experiments.report.page, experiments.table.table_files, "
-    code += "experiments.table.comparison, experiments.table.noise; "
+    code += "experiments.table.claims.comparison, experiments.table.claims.noise; "
     code += "print({'tensorflow', 'keras', 'maskrcnn', 'pruning', 'statsmodels'} & {*sys.modules})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"

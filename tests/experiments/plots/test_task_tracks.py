@@ -3,7 +3,7 @@
 import pytest
 
 import experiments
-from experiments.plots.task_tracks import COLUMNS
+from experiments.plots.histories.task_tracks import COLUMNS
 from pruning.tasks.tracking import task_history
 from pruning.tasks.tracking.task_history import TaskRecord, write_history
 

@@ -1,5 +1,6 @@
 """The pages' table of a sweep, made from a made-up one."""
 
+import pandas as pd
 import pytest
 
 import figures
@@ -48,3 +49,17 @@ def test_ends_of_some_ratios(sweep):
     lines = figures.ends(sweep.folder / "runs.csv", (0.5,)).splitlines()
     assert not any("25%" in line or "right after" in line for line in lines)
     assert sum("50% of the filters, fine-tuned" in line for line in lines) == 2
+
+
+def test_models_stand_one_below_the_other_the_largest_first(made, tmp_path):
+    folder = made.make(tmp_path / "two", seeds=1, criteria=("l1",), ratios=(0.5,), parts=False, files=False)
+    table = pd.read_csv(folder / "runs.csv")
+    small = table.assign(model="small", run=table["run"] + "b", reference=table["reference"] + "b")
+    small["effective_macs"] /= 2
+    pd.concat([small, table.assign(model="big")]).to_csv(folder / "runs.csv", index=False)
+    lines = figures.models(folder / "runs.csv").splitlines()
+    names = [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]]
+    one = ["dense", "dense, same extra training", "pruned 50%"]
+    assert names == ["floor: no model", *(f"{model}, {text}" for model in ("big", "small") for text in one)]
+    macs = [int(line.split(" | ")[2]) for line in lines[3:]]
+    assert macs[0] == 380 and macs[3:] == pytest.approx([value / 2 for value in macs[:3]], abs=1)

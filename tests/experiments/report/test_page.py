@@ -9,8 +9,10 @@ from matplotlib import pyplot
 from experiments.plots import Options, draw
 from experiments.report.content import failures, machines, macs_unit, margins, summary_table, table_cells, verdicts
 from experiments.report.page import render, write_report
-from experiments.table.statistics import holm
+from experiments.report.task_drops import task_drops
+from experiments.table.claims.statistics import holm
 from experiments.table.summary import figure, summary
+from experiments.table.summary_measures import with_summary
 from experiments.table.sweep_data import read
 
 
@@ -223,3 +225,21 @@ def test_controls_with_other_training_have_lines_of_their_own(sweep):
     more = pd.concat([sweep.table, control.assign(retraining="rewind", run=control["run"] + "x")], ignore_index=True)
     texts = [line.stage_text for line in summary(more, ["mask_iou"]) if not line.name]
     assert texts[2:] == ["dense, same extra training: finetune", "dense, same extra training: rewind"]
+
+
+def test_what_each_task_lost_comes_after_the_summary(made_three, tmp_path):
+    folder = made_three.make(tmp_path / "three", files=True)
+    table = with_summary(pd.read_csv(folder / "runs.csv"), made_three.problem())
+    table["churn_digit_lost"] = 0.25
+    table.drop(columns="drop_colour").to_csv(folder / "runs.csv", index=False)  # no better than chance
+    found = task_drops(read(folder))
+    assert found["head"][:3] == ["drop: digits", "drop: angles", "worst task"]
+    assert "churn: digit lost" in found["head"] and "multi-task Δ, %" in found["head"]
+    taylor = next(row for row in found["rows"] if row[0].startswith("taylor"))
+    random = next(row for row in found["rows"] if row[0].startswith("random"))
+    assert float(taylor[1].split(" ")[0]) < float(random[1].split(" ")[0])
+    assert "[" in taylor[1] and taylor[found["head"].index("churn: digit lost") + 1] == "0.250"
+    values = {line.split(":")[0]: float(line.split(": ")[1].split(" ")[0]) for line in found["hypervolumes"]}
+    assert values["taylor"] > values["random"]
+    page = render(read(folder), Options())
+    assert page.index("What each task lost") < page.index("What may be said")

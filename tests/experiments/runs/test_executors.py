@@ -31,7 +31,7 @@ def test_one_worker_does_a_seed_after_the_other():
     queue, names, seed = JobQueue(JOBS), [], None
     while (job := queue.take(seed)) is not None:
         names.append(job.name)
-        seed = job.seed
+        seed = job.network
         assert queue.ended(job, "done") == [job.name]
     assert names == NAMES and queue.over
 
@@ -106,7 +106,7 @@ def test_every_job_ends_once_and_after_what_it_needs(drawn, workers, states, den
         if not ended:
             waiting.add(job.name)
         waiting -= set(ended)
-        seeds[worker] = job.seed
+        seeds[worker] = job.network
     assert sorted(over) == sorted(jobs)
 
 

@@ -114,7 +114,7 @@ def test_a_run_records_how_it_was_made(swept):
         assert record["finished"] and record["starts"] == 1
         assert set(record["versions"]) == {"python", "keras", "tensorflow", "numpy", "taskprune"}
         assert record["machine"]["cores"] >= 1 and record["threads"] >= 1
-        assert record["recipe"]["finetune"] == recipe.finetune.model_dump() and len(record["code"]) == 64
+        assert record["recipe"]["finetune"] == recipe.finetune.model_dump(mode="json") and len(record["code"]) == 64
     folder = runner.folder(next(name for name in runner.runs if name.startswith("l1")))
     history = pd.read_csv(folder.path / "history.csv")
     assert history["step"].tolist() == [1, 2, 3, 4]
@@ -144,7 +144,7 @@ def test_lost_stages_are_done_again_and_nothing_else(swept, same_model):
         path.unlink()
     sweep(open_problem(recipe))
     after = files(runner)
-    again = {path.name for path in after if after[path] != before[path]}
+    again = {path.name for path in after if after[path] != before[path] and not path.name.endswith(".answers.npz")}
     assert again == {"removed.json", "recalibrated.json", "histograms.json", "record.json", "settings.json"}
     assert_same(table, pd.read_csv(runner.path / "runs.csv"))
 

@@ -11,9 +11,10 @@ from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.monitoring.stopwatch import Stopwatch
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.seed_model import SeedModel
-from experiments.runs.stages import Stages, train_dense
+from experiments.runs.stages import Stages
 from experiments.runs.tensorflow_setup import prepare
 from experiments.runs.training import choices
+from experiments.runs.training.dense_training import train_dense
 from experiments.runs.training.loop import EveryBatch
 from experiments.runs.training.optimizers import training_rates
 from experiments.runs.training.state import draw_new_weights, read_weights, restore_from, variables

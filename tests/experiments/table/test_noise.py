@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments.errors import UserError
-from experiments.table.noise import noise
+from experiments.table.claims.noise import noise
 from experiments.table.sweep_data import read
 
 

@@ -8,6 +8,7 @@ from experiments.declaration import Declaration, Task
 from experiments.errors import UserError
 from experiments.runs.run_folder import RunFolder
 from experiments.table.columns import COSTS, SECONDS, SETTINGS, columns, describe
+from experiments.table.summary_measures import summary_columns
 from experiments.table.table_files import make_table, write_table
 
 ROOT = Path(__file__).parents[3]
@@ -81,7 +82,7 @@ def test_columns_come_from_the_problem(made, made_three):
     found = list(columns(made_three.problem()))
     assert found == [
         *SETTINGS, *COSTS, "digit_accuracy", "angle_error", "colour_accuracy", "delta_digit_accuracy",
-        "delta_angle_error", "delta_colour_accuracy", *SECONDS,
+        "delta_angle_error", "delta_colour_accuracy", *summary_columns(made_three.problem()), *SECONDS,
     ]  # fmt: skip
     assert columns(made_three.problem())["angle_error"] == "mean absolute error of the angle"
     assert "- `digit_accuracy`: digits: digit accuracy" in describe(found, made_three.problem())
@@ -97,7 +98,9 @@ def test_columns_come_from_the_problem(made, made_three):
 def test_a_problem_may_say_what_a_cost_means_here():
     problem = Declaration("x", (Task("digit", "digits", "accuracy"),), columns={"latency_ms": "of one digit"})
     assert columns(problem)["latency_ms"] == "of one digit"
-    assert list(columns(problem)) == [*SETTINGS, *COSTS, "digit_accuracy", "delta_digit_accuracy", *SECONDS]
+    assert list(columns(problem)) == [
+        *SETTINGS, *COSTS, "digit_accuracy", "delta_digit_accuracy", *summary_columns(problem), *SECONDS,
+    ]  # fmt: skip
 
 
 def test_a_committed_sweeps_table_is_made_anew_byte_by_byte(tmp_path):

@@ -7,12 +7,12 @@ import pytest
 from scipy import stats
 
 from experiments.errors import UserError
-from experiments.table.comparison import report, sides
-from experiments.table.margins import margins_question, within_margins
+from experiments.table.claims.comparison import report, sides
+from experiments.table.claims.margins import margins_question, within_margins
+from experiments.table.claims.statistics import holm, interval, p_value, upper_bound
+from experiments.table.claims.verdicts import Contrast, compare, compare_all, sentence, text
 from experiments.table.selection import Selection, every_curve, select
-from experiments.table.statistics import holm, interval, p_value, upper_bound
 from experiments.table.sweep_data import read
-from experiments.table.verdicts import Contrast, compare, compare_all, sentence, text
 
 VALUES = [0.02, 0.05, -0.01, 0.04, 0.03]
 
@@ -120,7 +120,7 @@ def test_a_selector_stands_for_whole_network_runs_at_their_end(table, side):
     ("selector", "message"),
     [
         ("tailor", "no finished run has criterion = 'tailor': did you mean 'taylor'"),
-        ("l1,speed=3", "'speed=3' in 'l1,speed=3': expected column=value, with a column of criterion, arbiter"),
+        ("l1,speed=3", "'speed=3' in 'l1,speed=3': expected column=value, with a column of model, criterion, arbiter"),
         ("l1,scope=global", "no finished run has scope = 'global': there is layer"),
         (
             "scope=layer",

@@ -4,6 +4,7 @@ import pytest
 
 from maskrcnn import MaskRCNN, MaskRCNNConfig
 from maskrcnn.network import build_network, leaf_layers
+from maskrcnn.network.backbones.build import named_backbone
 
 
 def test_torchvisions_parameter_count():
@@ -66,6 +67,16 @@ def test_batch_norm_trains_where_nothing_is_loaded_unless_told(tiny, tmp_path):
     changes = dict(backbone="mobilenet", backbone_alpha=0.25, backbone_weights=str(path))
     assert not any(trainable(tiny(train_batch_norm=None, **changes)))
     assert all(trainable(tiny(train_batch_norm=True, **changes)))
+
+
+def test_batch_norms_of_a_mobilenet_from_nothing_follow_a_short_training():
+    def momenta(image, maps):
+        layers = keras.Model(image, maps).layers
+        return {layer.momentum for layer in layers if isinstance(layer, keras.layers.BatchNormalization)}
+
+    image = keras.Input((None, None, 3))
+    config = MaskRCNNConfig(class_names=("a",), backbone="mobilenet_v2", backbone_alpha=0.35)
+    assert momenta(image, named_backbone(image, config)) == {0.99}
 
 
 def test_frozen_stages(tiny):

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from experiments.problems.maskrcnn.maskrcnn_serve import Serve
+from experiments.problems.maskrcnn.detector_commands.maskrcnn_serve import Serve
 from maskrcnn.serving import Limits, answer_schema
 from maskrcnn.serving.application import _FAULTS
 

@@ -78,7 +78,7 @@ def test_declared_weights_are_scored_counted_masked_and_removed(nets, holds):
     graph = holds(own, expect=["first", "own"])
     peer = nets.shake(dense_and_own(L.Dense(12, activation="relu", name="own")))
     same = pruning.ChannelGraph(peer)
-    for criterion in (pruning.L1(), pruning.L2(readers=False)):
+    for criterion in (pruning.L1(), pruning.GroupL2(readers=False)):
         for name in ("first", "own"):
             np.testing.assert_allclose(criterion(graph)[name], criterion(same)[name], rtol=1e-6)
     x = np.random.default_rng(1).normal(size=(4, 8)).astype("float32")

@@ -10,8 +10,8 @@ from PIL import Image
 from experiments.commands.train_command import main as train
 from experiments.errors import UserError
 from experiments.lookup import open_problem
-from experiments.problems.maskrcnn.maskrcnn_detect import main as detect
-from experiments.problems.maskrcnn.maskrcnn_detect import picture_files
+from experiments.problems.maskrcnn.detector_commands.maskrcnn_detect import main as detect
+from experiments.problems.maskrcnn.detector_commands.maskrcnn_detect import picture_files
 from experiments.settings.flags import read_settings
 from experiments.settings.places import find_model
 from experiments.settings.recipe import Recipe

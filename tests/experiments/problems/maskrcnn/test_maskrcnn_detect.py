@@ -13,7 +13,13 @@ from experiments.commands import guarded
 from experiments.commands.evaluate_command import Evaluate, measure, table
 from experiments.errors import UserError
 from experiments.lookup import open_problem
-from experiments.problems.maskrcnn.maskrcnn_detect import Detect, detect, free_name, picture_files, records
+from experiments.problems.maskrcnn.detector_commands.maskrcnn_detect import (
+    Detect,
+    detect,
+    free_name,
+    picture_files,
+    records,
+)
 from experiments.problems.maskrcnn.maskrcnn_problem import load
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.runner import check_data
@@ -25,7 +31,7 @@ def test_a_mistake_in_a_command_is_one_message_and_no_traceback(pytestconfig):
     command = [sys.executable, str(pytestconfig.rootpath / "scripts" / "sweep.py"), "no-such-recipe.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: no-such-recipe.yaml: no such recipe. Recipes that ship: balloon, coco,")
+    assert done.stderr.startswith("error: no-such-recipe.yaml: no such recipe. Recipes that ship: backbones,")
     assert len(done.stderr.splitlines()) == 1
 
 

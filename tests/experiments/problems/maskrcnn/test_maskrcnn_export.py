@@ -8,8 +8,8 @@ from PIL import Image
 
 from experiments.errors import UserError
 from experiments.lookup import open_problem
-from experiments.problems.maskrcnn import maskrcnn_detect, maskrcnn_export
-from experiments.problems.maskrcnn.export_table import file_parts
+from experiments.problems.maskrcnn.detector_commands import maskrcnn_detect, maskrcnn_export
+from experiments.problems.maskrcnn.detector_commands.export_table import file_parts
 from experiments.settings.recipe_files import read_recipe
 
 

@@ -5,7 +5,12 @@ from PIL import Image
 import pruning
 from experiments.errors import UserError
 from experiments.lookup import open_problem
-from experiments.problems.maskrcnn.maskrcnn_inspect import Inspect, inspect_model, main, silenced_channels
+from experiments.problems.maskrcnn.detector_commands.maskrcnn_inspect import (
+    Inspect,
+    inspect_model,
+    main,
+    silenced_channels,
+)
 from experiments.settings.recipe_files import read_recipe
 
 

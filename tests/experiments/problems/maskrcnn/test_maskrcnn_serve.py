@@ -9,8 +9,15 @@ import sys
 import pytest
 
 from experiments.errors import UserError
-from experiments.problems.maskrcnn import maskrcnn_serve
-from experiments.problems.maskrcnn.maskrcnn_serve import Serve, is_loopback, listening, named_files, serve, served_app
+from experiments.problems.maskrcnn.detector_commands import maskrcnn_serve
+from experiments.problems.maskrcnn.detector_commands.maskrcnn_serve import (
+    Serve,
+    is_loopback,
+    listening,
+    named_files,
+    serve,
+    served_app,
+)
 
 
 @pytest.fixture(scope="module")

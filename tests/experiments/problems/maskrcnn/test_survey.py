@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from experiments.errors import UserError
-from experiments.problems.maskrcnn.maskrcnn_survey import Survey, main, survey
+from experiments.problems.maskrcnn.detector_commands.maskrcnn_survey import Survey, main, survey
 
 
 def export(folder, splits, seed=0):

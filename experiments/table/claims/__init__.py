@@ -1,0 +1,1 @@
+"""What may be said of a table: intervals, tests, verdicts, margins."""

@@ -1,0 +1,122 @@
+"""What a row lost, summed up: each task's drop, the worst task, the worst class, and the multi-task delta."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.declaration import Declaration
+from experiments.sample_answers import Answers, answers_path, bootstrap, read_answers
+from experiments.table.task_curves import change
+
+VARIANTS = {
+    "delta_mtl": "primary measures only",
+    "delta_mtl_means": "measures of a task averaged, as LibMTL does",
+    "delta_mtl_sums": "measures of a task summed, as AdapMTL does",
+}
+
+
+def summary_columns(problem: Declaration) -> dict[str, str]:
+    """Columns that sum up what a row lost, with their meanings."""
+    known = {
+        f"drop_{task.name}": f"normalised quality of {task.title} lost against `reference` (1: all that dense has "
+        "above the floor); negative: gained"
+        for task in problem.tasks
+    }
+    known |= {"worst_task": "task of the largest drop", "worst_drop": "its drop"}
+    for name, variant in VARIANTS.items():
+        known[name] = (
+            f"percent that measures changed against `reference`, relative to it, mean over tasks; {variant}; positive: "
+            "better"
+        )
+    for task in problem.tasks:
+        known[f"delta_{task.column}_low"] = (
+            f"lower end of the 95% interval of delta_{task.column}, a bootstrap over samples with this row's network "
+            "as it is: says nothing of other seeds"
+        )
+        known[f"delta_{task.column}_high"] = f"upper end of the interval of delta_{task.column}"
+        known[f"{task.name}_worst_class"] = f"the class of the worst {task.column}"
+        known[f"{task.name}_worst_{task.primary}"] = "its figure"
+    return known
+
+
+def with_summary(table: pd.DataFrame, problem: Declaration) -> pd.DataFrame:
+    """The table with each task's drop, the worst one, and the multi-task deltas, for rows that have a reference."""
+    if "reference" not in table:
+        return table
+    drops = -change(table, problem)
+    known = drops.notna().any(axis=1)
+    worst = drops[known].idxmax(axis=1)
+    columns = {f"drop_{task}": drops[task] for task in drops}
+    columns["worst_task"] = worst.reindex(table.index).astype(object)
+    columns["worst_drop"] = drops.max(axis=1)
+    return pd.concat([table, pd.DataFrame(columns), _relative(table, problem)], axis="columns")
+
+
+def _relative(table: pd.DataFrame, problem: Declaration) -> pd.DataFrame:
+    """The variants of the multi-task delta; those of several measures only where a task has several."""
+    tops = table[table["stage"].isin(["dense", "dense_control"])].set_index("run")
+    relative: dict[str, dict[str, pd.Series]] = {}
+    for task in problem.tasks:
+        for measure in task.measures:
+            column = f"{task.name}_{measure.name}"
+            counts = measure.higher_is_better is not None and (measure.title or measure.name == task.primary)
+            if counts and column in table:
+                base = pd.to_numeric(table["reference"].map(tops[column]))
+                better = 1 if measure.higher_is_better else -1
+                with np.errstate(all="ignore"):
+                    ratio = 100 * better * (pd.to_numeric(table[column]) - base) / base.abs()
+                relative.setdefault(task.name, {})[column] = ratio.replace([math.inf, -math.inf], math.nan)
+    primary = pd.DataFrame({
+        name: relative[name][column] for name, column in problem.primary.items() if column in relative.get(name, ())
+    })  # fmt: skip
+    if primary.empty:
+        return pd.DataFrame(index=table.index)
+    found = {"delta_mtl": primary.mean(axis=1, skipna=False)}
+    if any(len(of_task) > 1 for of_task in relative.values()):
+        by_task = [pd.DataFrame(of_task) for of_task in relative.values()]
+        means = pd.concat([one.mean(axis=1, skipna=False) for one in by_task], axis=1)
+        sums = pd.concat([one.sum(axis=1, skipna=False) for one in by_task], axis=1)
+        found["delta_mtl_means"] = means.mean(axis=1, skipna=False)
+        found["delta_mtl_sums"] = sums.mean(axis=1, skipna=False)
+    return pd.DataFrame(found, index=table.index)
+
+
+def with_bootstrap(table: pd.DataFrame, problem: Declaration, runs: Path) -> pd.DataFrame:
+    """The table with intervals of every primary delta over samples, where both runs kept their answers.
+
+    Args:
+        table: of a sweep.
+        problem: says which measure stands for a task.
+        runs: the sweep's folder of runs.
+    """
+    if "reference" not in table:
+        return table
+    stages = table[table["stage"].isin(["dense", "dense_control"])].set_index("run")["stage"]
+    kept: dict[Path, Answers | None] = {}
+
+    def answers(run: str, stage: str) -> Answers | None:
+        path = answers_path(runs / run, stage)
+        if path not in kept:
+            kept[path] = read_answers(path)
+        return kept[path]
+
+    rows: dict[Any, dict[str, float]] = {}
+    for index, row in table[table["reference"].notna()].iterrows():
+        top = row["reference"]
+        now, reference = answers(row["run"], row["stage"]), answers(top, stages[top]) if top in stages else None
+        if now is None or reference is None:
+            continue
+        for task in problem.tasks:
+            pair = now.tallies.get(task.name), reference.tallies.get(task.name)
+            if pair[0] is not None and pair[1] is not None and len(pair[0].counted) == len(pair[1].counted):
+                low, high = bootstrap(pair[0], pair[1])
+                rows.setdefault(index, {}).update({f"delta_{task.column}_low": low, f"delta_{task.column}_high": high})
+    if not rows:
+        return table
+    return pd.concat([table, pd.DataFrame.from_dict(rows, orient="index")], axis="columns")
+

@@ -1,0 +1,1 @@
+"""What is done with each layer and operation of Keras, told by small models."""

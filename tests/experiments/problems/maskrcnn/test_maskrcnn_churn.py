@@ -1,0 +1,58 @@
+"""Churn of detections by made-up boxes; per-picture sums that give the isolated measures again."""
+
+import numpy as np
+import pytest
+
+from experiments.lookup import open_problem
+from experiments.problems.maskrcnn.maskrcnn_churn import churn, matched
+
+
+def shown(*rows):
+    """(picture, label, x, y): boxes of 10 px."""
+    boxes = np.array([[x, y, x + 10, y + 10] for *_, x, y in rows], np.float32).reshape(-1, 4)
+    return {"picture": np.array([row[0] for row in rows], int), "label": np.array([row[1] for row in rows], int),
+            "box": boxes}  # fmt: skip
+
+
+def test_detections_are_lost_gained_relabelled_and_moved():
+    dense = shown((0, 1, 0, 0), (0, 2, 50, 50), (1, 1, 0, 0), (2, 3, 9, 9))
+    now = shown((0, 1, 0, 0), (0, 1, 50, 50), (0, 1, 80, 0), (1, 1, 0, 2), (3, 1, 0, 0))
+    found = churn(dense, now)
+    # Picture 2's is lost; one each in pictures 0 and 3 is new; picture 0's second has another class.
+    assert found["bbox"]["lost"] == pytest.approx(1 / 4)
+    assert found["bbox"]["gained"] == pytest.approx(2 / 4)
+    assert found["class"]["relabelled"] == pytest.approx(1 / 4)
+    assert found["bbox"]["moved"] == pytest.approx(1 - (1 + 1 + 80 / 120) / 3)
+    same = churn(dense, dense)
+    assert same["bbox"] == {"lost": 0.0, "gained": 0.0, "moved": pytest.approx(0.0)}
+    assert same["class"]["relabelled"] == 0
+
+
+def test_a_network_that_finds_nothing():
+    some, none = shown((0, 1, 0, 0)), shown()
+    lost = churn(some, none)
+    assert lost["bbox"]["lost"] == 1.0 and lost["bbox"]["gained"] == 0.0 and np.isnan(lost["bbox"]["moved"])
+    assert all(np.isnan(value) for of in churn(none, some).values() for value in of.values())
+
+
+def test_pairs_are_one_to_one_and_the_largest_overlap_first():
+    ious = np.array([[0.6, 0.9], [0.7, 0.8], [0.4, 0.45]])
+    assert matched(ious) == [(0, 1, 0.9), (1, 0, 0.7)]
+    assert matched(np.zeros((0, 3))) == []
+
+
+@pytest.mark.slow
+def test_the_sums_of_pictures_give_the_isolated_measures_again(tiny):
+    problem = open_problem(tiny(data={"train_count": 4, "test_count": 5}, training={"batch_size": 2}))
+    measures, answers = problem.evaluate_with_answers(problem.model(0), "test")
+    for task, primary in (("proposal", "ar100"), ("bbox", "refined_iou"), ("class", "accuracy"), ("mask", "iou")):
+        tally = answers.tallies[task]
+        assert len(tally.counted) == 5
+        assert tally.value == pytest.approx(measures[task][primary], abs=1e-6), task
+    by_class = answers.tallies["class"].by_class()
+    assert np.mean(list(by_class.values())) == pytest.approx(measures["class"]["accuracy"])
+    assert "background" in by_class
+    assert set(answers.found) == {"picture", "label", "box"}
+    assert {task.name: task.primary for task in problem.tasks} == {
+        "bbox": "refined_iou", "class": "accuracy", "mask": "iou", "proposal": "ar100",
+    }  # fmt: skip

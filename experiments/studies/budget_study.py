@@ -56,7 +56,7 @@ def _search(
     one = model(seed)
     one.rest()
     budget = schedules.TaskBudget(dict.fromkeys(counting, drop), unit="quality")
-    scores = pruning.L1()(one.graph)
+    scores = one.scores()
     found = pruning.BudgetSearch(
         one.graph, scores, budget, one.tasks, lambda model: one.finetune(text=f"budget {drop:g}: fine-tuning"), folder,
         grow={"input_shapes": one.shapes}, say=one.work.note,

@@ -50,7 +50,7 @@ def arm(name: str, problem: Problem, weights: Any, turns: int) -> tuple[int, lis
 
 
 def phases_study(problem: Problem, folder: Path, work: Meter, turns: int = 30) -> None:
-    """Train every arm of every seed, prune each by L1 norms, fine-tune jointly, and measure all along.
+    """Train every arm of every seed, prune each by the criterion, fine-tune jointly, and measure all along.
 
     Args:
         problem: with its recipe: seeds, training, grid.ratio (of the MACs), finetune.
@@ -83,7 +83,7 @@ def _one(
     head = {"arm": name, "seed": one.seed, "updates": steps}
     dense = one.tests(one.model)
     rows = [{**head, "stage": "dense", **columns(one.tests, dense, dense)}]
-    scores = pruning.L1()(one.graph)
+    scores = one.scores()
     one.finetune(text=f"{name}, control")
     control = one.tests(one.model)
     rows.append({**head, "stage": "dense_control", **columns(one.tests, control, control)})

@@ -33,7 +33,7 @@ def ratios_study(problem: Problem, folder: Path, work: Meter) -> None:
 def _one(problem: Problem, seed: int, folder: Path, work: Meter) -> list[dict[str, Any]]:
     one = StudyModel(problem, seed, work)
     one.train(folder / "states" / f"joint_s{seed}.npz", problem.recipe.training.steps, "training", dense=True)
-    scores, short = pruning.L1()(one.graph), max(1, problem.recipe.finetune.steps // 2)
+    scores, short = one.scores(), max(1, problem.recipe.finetune.steps // 2)
     table = pruning.task_sensitivity(
         one.graph, scores, one.tasks, ASKED, finetune=lambda model: one.finetune(text="sensitivity", steps=short),
         input_shapes=one.shapes, path=folder / f"sensitivity_s{seed}.csv", progress=False,

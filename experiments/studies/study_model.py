@@ -13,6 +13,7 @@ from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.monitoring.stopwatch import Stopwatch
+from experiments.runs.training import choices
 from experiments.runs.training.loop import fit, steps_done
 from experiments.runs.training.optimizers import finetuning_rates, optimizer, rates
 from experiments.runs.training.state import State, read_weights, restore_from
@@ -99,6 +100,19 @@ class StudyModel:
         silence(self.graph, {})
         if self._rested is not None:
             self._rested.restore()
+
+    def scores(self) -> pruning.Scores:
+        """Which channels go first, by the recipe's first criterion, from the weights as they are now.
+
+        Raises:
+            UserError: it is one that looks at data.
+        """
+        name = self.recipe.grid.criterion[0]
+        if name not in choices.FROM_WEIGHTS:
+            raise UserError(
+                f"grid.criterion: {name}: a study scores by weights, with {', '.join(choices.FROM_WEIGHTS)}"
+            )
+        return choices.from_weights(name, self.seed)(self.graph)
 
     def plan(self, scores: pruning.Scores, ratio: float) -> pruning.Plan:
         """The same share of every group's filters, for a share of the MACs."""

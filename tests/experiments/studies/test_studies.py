@@ -14,7 +14,7 @@ from experiments.studies.budget_study import _searches
 from experiments.studies.phases_study import ARMS, arm
 from experiments.studies.study_rows import as_markdown, mean_and_spread, unit
 
-SMALL = "--training.steps 60 --training.warmup-steps 5 --finetune.steps 6 --seeds 0 --threads 1".split()
+SMALL = "--training.steps 60 --training.warmup-steps 5 --finetune.steps 6 --seeds 0".split()
 
 
 def test_a_unit_is_done_once(tmp_path):
@@ -85,8 +85,11 @@ def test_a_problem_is_compiled_with_weights_that_can_change():
 @pytest.mark.parametrize(
     "question, rows", [("phases", 5 * 4), ("budgets", 2 * 4), ("ratios", 1 + 3 * 2), ("agreement", 3 * 3)]
 )
-def test_a_question_from_end_to_end(question, rows, tmp_path, capsys):
+def test_a_question_from_end_to_end(question, rows, tmp_path, capsys, monkeypatch):
     from experiments.commands.study_command import main
+    from experiments.runs import tensorflow_setup
+
+    monkeypatch.setattr(tensorflow_setup, "prepare", lambda threads: None)  # TensorFlow has begun already
 
     flags = [*SMALL, "--grid.ratio", "0.5", "--allowed", "5", "30", "--results", str(tmp_path)]
     assert main([question, "digits_tasks", *flags]) == 0

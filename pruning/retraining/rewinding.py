@@ -60,7 +60,7 @@ def rewind(model: Any, weights: Mapping[str, np.ndarray], plan: Plan, graph: Cha
     Raises:
         ValueError: the weights are those of another model, or the optimizer cannot hold masks.
     """
-    optimizer = getattr(model, "optimizer", None)
+    optimizer: Any = getattr(model, "optimizer", None)
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     if not hasattr(optimizer, "set_masks"):
         raise ValueError(

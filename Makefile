@@ -67,3 +67,9 @@ lint: install ## ruff and mypy
 benchmark: install ## speed beside torchvision's: results/benchmark (installs the extra `bench`)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
 	@$(RUN) scripts/benchmark.py
+
+.PHONY: bench-zoo
+bench-zoo: ## models of keras-hub, kimm, medicai and kecam as they come: results/zoo (in .venv-zoo, with the extra `zoo`)
+	@sh scripts/make_venv.sh .venv-zoo
+	.venv-zoo/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[zoo]"
+	@.venv-zoo/bin/python -m experiments.zoo.bench_zoo

@@ -195,3 +195,6 @@ def _place(trace: Trace, groups: list[Group], group_of: np.ndarray, unit_of: np.
                 members[key] = Member(piece.call.layer, piece.call.path, piece.role)
                 groups[number].members.append(members[key])
             members[key].parts.append(part)
+    for group in groups:
+        if group.locked is None and not group.producers:  # zeros of a padding, tied to no channel
+            group.locked = "constants, which cost nothing"

@@ -25,7 +25,11 @@ class Keep(Weightless):
         width = output.shape[axis] if output.shape else None
         kept = []
         for tensor in call.data:
-            channels = trace.channels(tensor, channel_axis(call.layer, tensor))
+            at = channel_axis(call.layer, tensor)
+            channels = trace.channels(tensor, at)
+            for place, other in trace.axes(tensor).items():
+                if place != at:
+                    trace.lock(other, f"{call.path} takes axis {at} for the channels', and these lie on axis {place}")
             alone = len(call.data) == 1 or len(tensor.shape) == len(output.shape)
             if alone and channels is not None and len(channels) == width:
                 kept.append(channels)

@@ -172,6 +172,12 @@ def channel_axis(layer: Any, tensor: Any) -> int:
     return 1 if first else len(tensor.shape) - 1
 
 
+def axes_of(layer: Any) -> list[int] | None:
+    """An operation's axes as numbers; None where it means all of them."""
+    axes = getattr(layer, "axis", getattr(layer, "axes", None))
+    return None if axes is None else [int(axis) for axis in np.atleast_1d(axes)]
+
+
 # Activations that treat every number alone; those that look across channels are locked.
 ELEMENTWISE = (
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
@@ -204,11 +210,21 @@ def activate(call: Call, trace: Trace, channels: np.ndarray | None, attribute: s
 
 
 def sum_over(call: Call, trace: Trace, tensor: Any, axis: int = -1) -> None:
-    """State that a layer sums over channels without weights: they are locked, unless a masked one is known to be zero.
+    """State that a layer sums over channels without weights: they are locked, unless masked ones are known to be zero.
 
-    It is where the layer that made it has a kernel, or a scale, and its activation leaves zero at zero.
+    Args:
+        call: of the layer.
+        tensor, axis: what it sums.
     """
-    channels, maker = trace.channels(tensor, axis), trace.origin(tensor)
+    if zero_if_masked(trace, tensor):
+        trace.needs_zero(trace.channels(tensor, axis))
+    else:
+        trace.lock(trace.channels(tensor, axis), f"{call.path} sums over them, and a masked one need not be zero")
+
+
+def zero_if_masked(trace: Trace, tensor: Any) -> bool:
+    """Whether the layer that made a tensor has a kernel, or a scale, and an activation that leaves zero at zero."""
+    maker = trace.origin(tensor)
     function = getattr(maker, "activation", None)
     name = getattr(function, "__name__", "")
     passes = function is None or (
@@ -219,14 +235,11 @@ def sum_over(call: Call, trace: Trace, tensor: Any, axis: int = -1) -> None:
         for piece in trace.slices.values()
         if maker is not None and piece.call.layer is maker
     )
-    if zeroed and passes and type(maker).__module__.startswith("keras."):
-        trace.needs_zero(channels)
-    else:
-        trace.lock(channels, f"{call.path} sums over them, and a masked one need not be zero")
+    return zeroed and passes and type(maker).__module__.startswith("keras.")
 
 
 def _well_known(function: Any, name: str) -> bool:
-    """Whether a function is Keras's or TensorFlow's of that name."""
-    if str(getattr(function, "__module__", "")).startswith("tensorflow."):
+    """Whether a function is Keras's, or its backend's, of that name."""
+    if str(getattr(function, "__module__", "")).split(".")[0] in ("tensorflow", "jax", "torch"):
         return True
     return any(getattr(home, name, None) is function for home in (keras.activations, keras.ops))

@@ -1,5 +1,7 @@
-"""Layers of several inputs: element-wise with broadcasting, and concatenation."""
+"""Layers and operations of several inputs: element-wise with broadcasting, concatenation, products over an axis."""
 
+import math
+import string
 from typing import Any
 
 import keras
@@ -8,11 +10,14 @@ import numpy as np
 from pruning.graph.trace import Trace
 from pruning.graph.walk import Call
 from pruning.layers.keeping import weightless
-from pruning.layers.layer_rule import Weightless
+from pruning.layers.layer_rule import Kept, Weightless, zero_if_masked
 
 
 class Tie(Weightless):
-    """Element-wise over several inputs: equal positions are tied; a width of 1 broadcasts. On every axis."""
+    """Element-wise over several inputs: equal positions are tied; a width of 1 broadcasts. On every axis.
+
+    A constant with a number for each channel is cut with the channels.
+    """
 
     def channels(self, call: Call, trace: Trace) -> None:
         weightless(call, "tie")
@@ -37,8 +42,8 @@ class Tie(Weightless):
             elif -axis < len(tensor.shape) and tensor.shape[axis] not in (1, None):  # not the batch axis
                 why = f"{call.path} combines them with what is no channel"
         for array in constants(call):
-            if array.ndim >= -axis and array.shape[axis] > 1:
-                why = f"{call.path} combines them with a constant per channel"
+            if array.ndim >= -axis and array.shape[axis] > 1 and array.shape[axis] != width:
+                why = f"{call.path} combines them with a constant of another width"
         for channels in tied:
             if why:
                 trace.lock(channels, why)
@@ -48,25 +53,63 @@ class Tie(Weightless):
         elif axis == -1:
             trace.opaque(call, call.outputs[0], f"made by {call.path}")
 
+    def arguments(self, args: Any, kwargs: dict, call: Call, kept: Kept) -> tuple[Any, dict]:
+        output = call.outputs[0]
+
+        def narrower(value: Any) -> Any:
+            if _holds_tensors(value):
+                return type(value)(map(narrower, value)) if isinstance(value, list | tuple) else value
+            array = None if value is None or isinstance(value, str | bool) else _array(value)
+            for axis in range(-(0 if array is None else array.ndim), 0):
+                stays = kept(output, axis)
+                if stays is not None and len(stays) == array.shape[axis] and not stays.all():
+                    value = array = np.compress(stays, array, axis=axis)
+            return value
+
+        return tuple(map(narrower, args)), {name: narrower(value) for name, value in kwargs.items()}
+
 
 class Divide(Tie):
-    """Division: as `Tie`; what stands below the line must not become zero."""
+    """Division, remainder: as `Tie`; what stands below the line must not become zero."""
 
     def channels(self, call: Call, trace: Trace) -> None:
         super().channels(call, trace)
-        below = call.args[1] if len(call.args) > 1 else call.kwargs.get("x2")
-        if isinstance(below, keras.KerasTensor):
-            for channels in trace.axes(below).values():
-                trace.spare(channels)
+        _spare(call.args[1] if len(call.args) > 1 else call.kwargs.get("x2"), trace)
+
+
+class Power(Tie):
+    """power: as `Tie`; the base must not become zero, unless the exponent is a number of one or more."""
+
+    def channels(self, call: Call, trace: Trace) -> None:
+        super().channels(call, trace)
+        base, exponent = [*call.args, *(call.kwargs[name] for name in ("x1", "x2") if name in call.kwargs)]
+        if _holds_tensors(exponent) or np.min(_array(exponent)) < 1:
+            _spare(base, trace)
+
+
+class NotOfZeros(Tie):
+    """Functions of two numbers that have no gradient where both are zero: hypot, arctan2."""
+
+    def channels(self, call: Call, trace: Trace) -> None:
+        super().channels(call, trace)
+        for tensor in call.data:
+            _spare(tensor, trace)
 
 
 class Stack(Weightless):
-    """Concatenation: along the joined axis channels follow one another; along the others they are tied."""
+    """Concatenation: along the joined axis channels follow one another; along the others they are tied.
+
+    Args:
+        axis: the joined axis, where the layer names none.
+    """
+
+    def __init__(self, axis: int = 0) -> None:
+        self._axis = axis
 
     def channels(self, call: Call, trace: Trace) -> None:
         weightless(call, "stack")
         output, axes = call.outputs[0], [trace.axes(tensor) for tensor in call.data]
-        joined = call.layer.axis % len(output.shape)
+        joined = self._joined(call) % len(output.shape)
         trace.give(output, None, call)
         for axis in sorted({axis for held in axes for axis in held}):
             arrays = [held.get(axis) for held in axes]
@@ -82,12 +125,138 @@ class Stack(Weightless):
                 trace.tie(*known)
                 trace.give(output, known[0], call, axis)
 
+    def _joined(self, call: Call) -> int:
+        axis = getattr(call.layer, "axis", self._axis)
+        return self._axis if axis is None else axis
+
+
+class NewAxis(Weightless):
+    """stack: the inputs' channels are tied, and lie one axis further on where the new axis comes before."""
+
+    def channels(self, call: Call, trace: Trace) -> None:
+        output = call.outputs[0]
+        new = call.layer.axis % len(output.shape)
+        trace.give(output, None, call)
+        axes = [trace.axes(tensor) for tensor in call.data]
+        for axis in sorted({axis for held in axes for axis in held}):
+            known = [held[axis] for held in axes if axis in held]
+            if len(known) < len(axes):
+                for array in known:
+                    trace.lock(array, f"{call.path} stacks them on what is no channel")
+                continue
+            trace.tie(*known)
+            trace.give(output, known[0], call, axis + (axis >= new))
+
+
+class Contract(Weightless):
+    """einsum, matmul and their like: a letter of the output carries its channels.
+
+    A summed one locks them, unless a masked channel of one of the factors is known to be zero.
+    """
+
+    def channels(self, call: Call, trace: Trace) -> None:
+        output, (operands, letters, out) = call.outputs[0], contraction(call)
+        trace.give(output, None, call)
+        for letter in dict.fromkeys("".join(letters)):
+            known, open_ = [], False
+            for operand, own in zip(operands, letters, strict=True):
+                for axis in (axis for axis, other in enumerate(own) if other == letter):
+                    array = trace.channels(operand, axis) if isinstance(operand, keras.KerasTensor) else None
+                    open_ |= own.count(letter) > 1 or (array is None and operand.shape[axis] not in (1, None))
+                    known += [] if array is None else [array]
+            lengths = {len(array) for array in known}
+            holders = [operand for operand, own in zip(operands, letters, strict=True) if letter in own]
+            zeros = [operand for operand in holders if zero_if_masked(trace, operand)]
+            if letter not in out and zeros and not open_ and len(lengths) == 1:
+                trace.tie(*known)
+                trace.needs_zero(known[0])
+                continue
+            if known and letter in out and not open_ and lengths == {output.shape[out.index(letter)]}:
+                trace.tie(*known)
+                trace.give(output, known[0], call, out.index(letter))
+                continue
+            why = "combines them with what is no channel" if letter in out else "sums over channels"
+            for array in known:
+                trace.lock(array, f"{call.path} {why}")
+
+    def macs(self, call: Call, sizes: Any) -> int | None:
+        operands, letters, _ = contraction(call)
+        if len(operands) > 2:  # their number depends on the order of the products
+            return None
+        lengths: dict[str, int] = {}
+        for operand, own in zip(operands, letters, strict=True):
+            for axis, letter in enumerate(own):
+                length = operand.shape[axis]
+                if isinstance(operand, keras.KerasTensor):
+                    length = sizes(operand) // max(sizes.positions(operand, axis), 1)
+                lengths[letter] = max(length, lengths.get(letter, 1))
+        return math.prod(lengths.values()) if len(operands) == 2 else 0
+
+
+def contraction(call: Call) -> tuple[list[Any], list[str], str]:
+    """The operands of a product over axes, a letter for every axis of each of them, and those of the output."""
+    given = [value for value in (*call.args, *call.kwargs.values()) if value is not None]
+    operands = [value if isinstance(value, keras.KerasTensor) else _array(value) for value in given]
+    ranks, kind = [len(operand.shape) for operand in operands], type(call.layer).__name__
+    if kind == "Einsum":
+        return operands, *_subscripts(call.layer.subscripts.replace(" ", ""), ranks)
+    one, other = string.ascii_lowercase[: ranks[0]], string.ascii_uppercase[: ranks[1]]
+    if kind == "Tensordot":
+        axes = call.layer.axes
+        summed = (range(ranks[0] - axes, ranks[0]), range(axes)) if isinstance(axes, int) else axes
+        pairs = list(zip(*(np.atleast_1d(each).tolist() for each in summed), strict=True))
+    else:  # the last axis with the last but one; inner: with the last
+        pairs = [(-1, -1 if kind == "Inner" or ranks[1] == 1 else -2)] if min(ranks) else []
+    batch = min(ranks[0], ranks[1]) - 2 if kind == "Matmul" else 0
+    for place in range(batch):  # axes of both, counted from the matrices
+        pairs.append((-3 - place, -3 - place))
+    for here, there in pairs:
+        other = other.replace(other[there], one[here])
+    gone = {one[here] for here, _ in pairs[: len(pairs) - max(batch, 0)]}
+    out = "".join(dict.fromkeys(letter for letter in one + other if letter not in gone))
+    if kind == "Matmul":  # batch axes come first
+        first = "".join(letter for letter in other[:-2] if letter not in one)
+        out = first + "".join(letter for letter in out if letter not in first)
+    return operands, [one, other], out
+
+
+def _subscripts(text: str, ranks: list[int]) -> tuple[list[str], str]:
+    """Letters of an einsum's operands and output; those of an ellipsis are capitals counted from its end."""
+    before, _, after = text.partition("->")
+    terms = before.split(",")
+    most = max(rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True))
+    spare = [letter for letter in string.ascii_letters[::-1] if letter not in text][:most]
+    if "->" not in text:
+        once = sorted(letter for letter in set(before) - set(",.") if before.count(letter) == 1)
+        after = ("..." if "..." in before else "") + "".join(once)
+    letters = []
+    for term, rank in zip(terms, ranks, strict=True):
+        count = rank - len(term.replace("...", ""))
+        letters.append(term.replace("...", "".join(spare[most - count :])))
+    return letters, after.replace("...", "".join(spare))
+
 
 def constants(call: Call) -> list[np.ndarray]:
     """The numbers and arrays among a call's arguments."""
-    found: list[Any] = []
-    for leaf in keras.tree.flatten((call.args, call.kwargs)):
-        if leaf is None or isinstance(leaf, keras.KerasTensor | str | bool):
-            continue
-        found.append(np.asarray(keras.ops.convert_to_numpy(leaf) if hasattr(leaf, "shape") else leaf))
+    found: list[np.ndarray] = []
+    waiting = [*call.args, *call.kwargs.values()]
+    for value in waiting:
+        if _holds_tensors(value):
+            waiting += list(value) if isinstance(value, list | tuple) else []
+        elif value is not None and not isinstance(value, str | bool):
+            found.append(_array(value))
     return found
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(value) if hasattr(value, "shape") else value)
+
+
+def _holds_tensors(value: Any) -> bool:
+    return any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten(value))
+
+
+def _spare(tensor: Any, trace: Trace) -> None:
+    if isinstance(tensor, keras.KerasTensor):
+        for channels in trace.axes(tensor).values():
+            trace.spare(channels)

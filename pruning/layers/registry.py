@@ -1,5 +1,6 @@
 """Which class answers for which layer type: one table, and what users register."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -13,11 +14,11 @@ from pruning.layers.attention import GroupedQueryAttention, MultiHeadAttention, 
 from pruning.layers.convolutions import Conv, ConvTranspose, Depthwise, Separable
 from pruning.layers.dense import Dense, EinsumDense
 from pruning.layers.embedding import Embedding, ReversibleEmbedding
-from pruning.layers.keeping import Elementwise, Keep, NotOfZero
+from pruning.layers.keeping import Elementwise, Keep
 from pruning.layers.layer_rule import FunctionRule, LayerRule, Locked
-from pruning.layers.merging import Divide, Stack, Tie
+from pruning.layers.merging import Stack, Tie
 from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, GroupNorm, LayerScale, Rescaling, UnitNorm
-from pruning.layers.operations import Reduce, Split
+from pruning.layers.operations import OPERATIONS
 from pruning.layers.recurrent import Cell, ConvRecurrent, Recurrent
 from pruning.layers.reshaping import Flatten, Permute, Reshape
 from pruning.layers.wrappers import RNN, Bidirectional, SpectralNormalization, StackedCells, TimeDistributed
@@ -109,33 +110,11 @@ _OTHERS: list[tuple[LayerRule, str, str]] = [
     (LayerScale(), "keras.applications.convnext", "LayerScale"),
     (Elementwise(), "keras.applications.convnext", "StochasticDepth"),
     (Tie(), "keras.applications.inception_resnet_v2", "CustomScaleLayer"),
-    (Tie(), "keras.ops.numpy", "Add Subtract Multiply Maximum Minimum"),
-    (Divide(), "keras.ops.numpy", "Divide TrueDivide"),
-    (Elementwise(), "keras.ops.numpy", "Abs Absolute Negative Square Sqrt Exp Tanh Clip"),
-    (NotOfZero(), "keras.ops.numpy", "Reciprocal Log Log2 Log10"),
-    (NotOfZero(), "keras.ops.math", "Rsqrt"),
-    (
-        Elementwise(),
-        "keras.ops.nn",
-        "Relu Relu6 Sigmoid Silu Elu Selu Celu Gelu HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid Softplus "
-        "Softsign",
-    ),
-    (Keep(), "keras.ops.nn", "MaxPool AveragePool AdaptiveMaxPool AdaptiveAveragePool"),
-    (Softmax(), "keras.ops.nn", "Softmax LogSoftmax"),
-    (
-        Tie(),
-        "keras.ops.numpy",
-        "Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr LogicalXor LogicalNot",
-    ),
-    (Reduce(), "keras.ops.numpy", "Mean Sum Max Min Amax Amin Any All"),
-    (Split(), "keras.ops.numpy", "Split"),
-    (Stack(), "keras.ops.numpy", "Concatenate"),
-    (Reshape(), "keras.ops.numpy", "Reshape"),
-    (Keep(), "keras.ops.image", "Resize"),
+    *OPERATIONS,
 ]
 
 # Raw operations that multiply: where they are not known, their MACs are not either.
-_MULTIPLY = ("Matmul", "Dot", "Einsum", "Tensordot", "Inner", "Outer", "Conv", "ConvTranspose", "DepthwiseConv")
+_MULTIPLY = "Outer Kron Vdot Correlate Conv ConvTranspose DepthwiseConv SeparableConv CDist".split()
 
 
 def _table() -> dict[Any, LayerRule]:
@@ -148,6 +127,7 @@ def _table() -> dict[Any, LayerRule]:
 
 
 _RULES = _table()
+_FOLLOWED = {f"{home}.{name}" for rule, home, names in OPERATIONS if type(rule) is not Locked for name in names.split()}
 
 Stated = str | LayerRule | type | Callable[[Call, Trace], None]
 
@@ -167,7 +147,17 @@ def register(kind: Any, rule: Stated) -> None:
             "spread" flattening: copies for every position;
             "lock"   (with weights too) whatever goes in and comes out is never pruned;
             a function `rule(call, trace)`; or a layer class that behaves the same.
+
+    One of these words for a raw operation that is followed exactly without it is not taken, with a warning: it was
+    written for a version that did not know the operation. `ChannelGraph(model, rules={...})` takes it.
     """
+    if isinstance(kind, str) and isinstance(rule, str) and rule in NAMED and kind in _FOLLOWED:
+        warnings.warn(
+            f'{kind} is followed exactly, so that "{rule}" is not taken for it: leave the line out, or state it for '
+            f'one graph, ChannelGraph(model, rules={{"{kind}": "{rule}"}})',
+            stacklevel=2,
+        )
+        return
     _RULES[kind] = _resolved(rule, _RULES)
 
 
@@ -207,7 +197,7 @@ class Rules:
             found = self.of(function)
             return None if isinstance(found, Unknown) or function.weights else found
         try:
-            return self._own.get(function) or _RULES.get(function)
+            return self._own.get(function) or _RULES.get(function) or _of_operation(function)
         except TypeError:  # unhashable
             return None
 
@@ -246,6 +236,18 @@ def _find(layer: Any, rules: Mapping[Any, LayerRule]) -> LayerRule | None:
             if key in rules:
                 return None if changed and changed & set(dir(kind)) else rules[key]
         changed |= set(_behaviour(kind))
+    return None
+
+
+def _of_operation(function: Any) -> LayerRule | None:
+    """The rule of the raw operation that a function of keras.ops, or of that name of TensorFlow, calls."""
+    name = getattr(function, "__name__", "")
+    backend = str(getattr(function, "__module__", "")).startswith("tensorflow.")
+    if backend or getattr(keras.ops, name, None) is function:
+        operation = "".join(part.capitalize() for part in name.split("_"))
+        for home in ("numpy", "nn", "math"):
+            if type(rule := _RULES.get(f"keras.ops.{home}.{operation}")) is Elementwise:
+                return rule
     return None
 
 

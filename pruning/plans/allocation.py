@@ -75,7 +75,8 @@ def plan(
 
     Returns:
         a Plan; `.achieved` is what rounding and floors left of `.asked`, and where the two differ by more than a
-        channel `.reasons` says why. The plan is the one nearest to what is asked, the smaller of two equally near.
+        channel `.reasons` says why. Where nothing of the model can be pruned, the plan is empty, with a warning that
+        names what stands in the way. The plan is the one nearest to what is asked, the smaller of two equally near.
 
     Raises:
         TypeError: an object that does not belong in its place; says what to write.
@@ -120,6 +121,10 @@ def plan(
             locked={group.name: group.locked for group in graph.groups if group.locked is not None},
         )
 
+    if not groups:
+        why = reasons.of_nothing(graph)
+        warnings.warn(f"the plan takes nothing: {why}", stacklevel=2)
+        return made({}, 0.0, [why])
     if measure == "filters":
         cut_pools = chain(others, *(own for _, own in pools))
         every = {name: filters for pool in cut_pools for name, filters in pool.filters.items()}

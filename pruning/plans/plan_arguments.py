@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pruning.graph.channel_graph import ChannelGraph
+from pruning.plans import reasons
 from pruning.plans.scopes import SCOPES
 from pruning.scores.criteria import Scores
 from pruning.wrong_objects import is_ours, named, needs_count, needs_criterion, needs_fraction
@@ -73,8 +74,8 @@ def check(
     needs_count(round_to, "round_to")
     needs_count(min_channels, "min_channels")
     keep_at_least = needs_fraction(keep_at_least, "keep_at_least", below=2)
-    if not graph.prunable:
-        raise ValueError(f"nothing in model {graph.network.name!r} can be pruned: print(graph.report()) says why")
+    if not graph.prunable and (measure != "filters" or max_sparsity):
+        raise ValueError(reasons.of_nothing(graph))
     parts = dict.fromkeys(group.part for group in graph.prunable)
     for part, ceiling in max_sparsity.items():
         if part not in parts:

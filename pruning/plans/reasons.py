@@ -67,6 +67,14 @@ def of_cost(met: Met, asked: float, measure: str, how: Mapping[str, Any], name: 
     ]
 
 
+def of_nothing(graph: ChannelGraph) -> str:
+    """Why nothing of a model can be pruned, by layer."""
+    locked = [f"{group.name!r} ({group.locked})" for group in graph.groups if group.producers]
+    more = f" and {len(locked) - _SHOWN} more" if len(locked) > _SHOWN else ""
+    why = f": {', '.join(locked[:_SHOWN])}{more}" if locked else ""
+    return f"nothing in model {graph.network.name!r} can be pruned{why}. graph.report() lists what stays whole and why"
+
+
 def of_reach(graph: ChannelGraph, how: Mapping[str, Any]) -> str:
     """What keeps a budget from being met: locks and floors, in a sentence to follow "at most x can"."""
     found = []

@@ -14,9 +14,9 @@ def is_model(layer: Any) -> bool:
 
 
 def functions_of(layer: Any) -> dict[str, Any]:
-    """Attribute -> function of a user's own."""
+    """Attribute -> function that Keras does not find by its name: a user's own, a raw operation as an activation."""
     found = {key: value for key, value in vars(layer).items() if isinstance(value, types.FunctionType)}
-    return {key: value for key, value in found.items() if value.__module__.split(".")[0] != "keras"}
+    return {key: value for key, value in found.items() if not _found_by_keras(value)}
 
 
 def initializers_of(layer: Any) -> dict[str, Any]:
@@ -29,9 +29,14 @@ def custom_objects(network: Any) -> dict[str, Any]:
     found = {}
     for layer in _every(network):
         for item in (type(layer), *functions_of(layer).values()):
-            if item.__module__.split(".")[0] != "keras":
+            if not _found_by_keras(item):
                 found[keras.saving.get_registered_name(item)] = item
     return found
+
+
+def _found_by_keras(item: Any) -> bool:
+    raw = isinstance(item, types.FunctionType) and item.__module__.startswith("keras.src.ops.")
+    return item.__module__.split(".")[0] == "keras" and not (raw and not hasattr(keras.activations, item.__name__))
 
 
 def _every(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:

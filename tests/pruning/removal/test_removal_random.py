@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import pruning
 
 L = keras.layers
+ops = keras.ops
 TOLERANCE = 1e-4
 
 
@@ -123,6 +124,55 @@ class Drawn:
         )(x)
         x = L.BatchNormalization(axis=1, name=self.name("norm"))(x)
         self.x = L.Permute((2, 3, 1), name=self.name("last"))(x)
+
+    def split(self):
+        """A block of C2f's kind."""
+        if self.width > 1:
+            a, b = ops.split(self.x, [int(self.pick.integers(1, self.width))], axis=-1)
+            deeper = L.Conv2D(int(self.pick.integers(2, 7)), 1, name=self.name("deeper"))(b)
+            self.x = L.Concatenate(name=self.name("concat"))([a, b, deeper])
+
+    def sliced(self):
+        start = int(self.pick.integers(0, self.width))
+        self.x = self.x[..., start:] if self.pick.integers(2) else self.x[:, ::-1, :, : start + 1]
+
+    def shuffled(self):
+        _, height, width, channels = self.x.shape
+        groups = int(self.pick.choice([g for g in (1, 2, 3, 4) if channels % g == 0]))
+        x = ops.reshape(self.x, (-1, height, width, groups, channels // groups))
+        x = ops.transpose(x, (0, 1, 2, 4, 3))
+        self.x = ops.reshape(x, (-1, height, width, channels))
+
+    def blocks(self):
+        if self.width % 4 == 0 and self.x.shape[1] <= 8:
+            self.x = ops.depth_to_space(self.x, 2)
+        elif self.width <= 4 and self.x.shape[1] >= 2:
+            self.x = ops.space_to_depth(self.x, 2)
+
+    def padded(self):
+        before, after = (int(count) for count in self.pick.integers(0, 3, 2))
+        self.x = ops.pad(self.x, [[0, 0], [0, 0], [0, 0], [before, after]])
+
+    def shifted(self):
+        kind = self.pick.integers(4)
+        if kind == 0:
+            self.x = ops.roll(self.x, int(self.pick.integers(-9, 9)), axis=-1)
+        elif kind == 1:
+            self.x = ops.flip(self.x, axis=int(self.pick.integers(1, 4)))
+        elif self.width <= 8:
+            self.x = ops.repeat(self.x, 2, axis=-1) if kind == 2 else ops.tile(self.x, (1, 1, 1, 2))
+
+    def chosen(self):
+        like = self._like()
+        self.x = ops.where(like > 0, self.x, like * np.linspace(1, 2, self.width).astype("float32"))
+
+    def attended(self):
+        """Every row of positions with every other, by hand."""
+        _, height, width, channels = self.x.shape
+        rows = ops.reshape(self.x, (-1, height * width, channels))
+        query = L.Dense(3, name=self.name("query"))(rows)
+        weights = ops.softmax(ops.einsum("bqc,bkc->bqk", query, rows))
+        self.x = ops.reshape(ops.matmul(weights, rows), (-1, height, width, channels))
 
     def end(self):
         kind = self.pick.integers(3)

@@ -1,0 +1,1 @@
+"""Models of other packages, pruned as they come (wants the extra `zoo`)."""

@@ -58,7 +58,8 @@ _STATED: dict[str, Attempt] = {
     "where": lambda x, y: ops.where(ops.greater(x, 0.0), x, y),
 }
 _OVER_POSITIONS = (
-    "all any amax amin max mean min prod std sum var logsumexp count_nonzero median cumsum cumprod"
+    "all any amax amin max mean min prod std sum var logsumexp count_nonzero median cumsum cumprod "
+    "nancumsum nancumprod"
 ).split()
 _MAKE_NOTHING = {  # control flow and transformations of functions, which no Functional model holds as they are
     "associative_scan", "cond", "custom_gradient", "fori_loop", "jvp", "map", "scan", "switch", "vectorize",

@@ -1,6 +1,7 @@
 """A small model around each operation of `keras.ops` that turns tensors into tensors."""
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import keras
@@ -29,6 +30,10 @@ _STATED: dict[str, Attempt] = {
     "expand_dims": lambda x, y: ops.expand_dims(x, 1),
     "flip": lambda x, y: ops.flip(x, 1),
     "get_item": lambda x, y: x[:, 1:4],
+    "image.crop_images": lambda x, y: ops.image.crop_images(x, 1, 1, target_height=4, target_width=4),
+    "image.extract_patches": lambda x, y: ops.image.extract_patches(x, 2),
+    "image.pad_images": lambda x, y: ops.image.pad_images(x, 1, 1, target_height=8, target_width=8),
+    "image.resize": lambda x, y: ops.image.resize(x, (4, 4)),
     "layer_normalization": lambda x, y: ops.layer_normalization(x),
     "moments": lambda x, y: ops.moments(x, [1, 2]),
     "moveaxis": lambda x, y: ops.moveaxis(x, -1, 1),
@@ -53,7 +58,8 @@ _STATED: dict[str, Attempt] = {
     "where": lambda x, y: ops.where(ops.greater(x, 0.0), x, y),
 }
 _OVER_POSITIONS = (
-    "all any amax amin max mean min prod std sum var logsumexp count_nonzero median cumsum cumprod"
+    "all any amax amin max mean min prod std sum var logsumexp count_nonzero median cumsum cumprod "
+    "nancumsum nancumprod"
 ).split()
 _MAKE_NOTHING = {  # control flow and transformations of functions, which no Functional model holds as they are
     "associative_scan", "cond", "custom_gradient", "fori_loop", "jvp", "map", "scan", "switch", "vectorize",
@@ -62,9 +68,10 @@ _MAKE_NOTHING = {  # control flow and transformations of functions, which no Fun
 
 
 def operation_names() -> list[str]:
-    """Public functions of `keras.ops`, one name for each function."""
-    every = {name: getattr(ops, name) for name in sorted(dir(ops)) if not name.startswith("_")}
-    return [name for name, function in every.items() if callable(function) and name not in _MAKE_NOTHING]
+    """Public functions of `keras.ops`, and of `keras.ops.image`, which has them alone."""
+    every = sorted(dir(ops)) + [f"image.{name}" for name in sorted(dir(ops.image))]
+    public = [name for name in every if not name.rpartition(".")[2].startswith("_") and name not in _MAKE_NOTHING]
+    return [name for name in public if callable(attrgetter(name)(ops))]
 
 
 def operation_example(name: str) -> Any | None:
@@ -84,7 +91,7 @@ def operation_example(name: str) -> Any | None:
 
 
 def _attempts(name: str) -> Iterator[Attempt]:
-    function = getattr(ops, name)
+    function = attrgetter(name)(ops)
     if name in _STATED:
         yield _STATED[name]
         return
@@ -93,6 +100,7 @@ def _attempts(name: str) -> Iterator[Attempt]:
     yield lambda x, y: function(x)
     yield lambda x, y: function(x, y)
     yield lambda x, y: function([x, y])
+    yield lambda x, y: function(L.Dense(3, name="before2")(x))  # colours
     yield lambda x, y: function(ops.cast(x, "int32"))
     yield lambda x, y: function(ops.cast(x, "int32"), ops.cast(y, "int32"))
 

@@ -108,6 +108,9 @@ class Stack(Weightless):
 
     def channels(self, call: Call, trace: Trace) -> None:
         weightless(call, "stack")
+        if getattr(call.layer, "axis", 0) is None:
+            trace.lock_all(call, "joined without an axis, the batch's too")
+            return
         output, axes = call.outputs[0], [trace.axes(tensor) for tensor in call.data]
         joined = self._joined(call) % len(output.shape)
         trace.give(output, None, call)

@@ -72,7 +72,7 @@ class Along(Weightless):
             for place, channels in trace.axes(call.inputs[0]).items():
                 if place in {axis % rank for axis in along}:
                     trace.lock(channels, f"{call.path} looks along channels")
-                if output.shape[place] == len(channels):
+                if place < len(output.shape) and output.shape[place] == len(channels):
                     trace.give(output, channels, call, place)
 
 

@@ -241,8 +241,19 @@ def _remade(layer: Any, config: dict) -> Any:
         shape = vars(layer).get("_output_shape")
         live = {"function": layer.function, "mask": layer.mask, "arguments": layer.arguments}
         return type(layer)(**config | live | ({"output_shape": shape} if callable(shape) else {}))
-    twin = type(layer).from_config(config)
+    twin = _from_config(type(layer), config)
     for key, function in functions_of(layer).items():
         if key in config:  # another function may have the same name
             setattr(twin, key, function)
     return twin
+
+
+def _from_config(kind: type, config: dict) -> Any:
+    """A layer from its config; without what its constructor does not take, where it fails with that."""
+    try:
+        return kind.from_config(config)
+    except TypeError:
+        takes = {*inspect.signature(kind.__init__).parameters, "name", "trainable", "dtype"}
+        if takes >= set(config):
+            raise
+        return kind.from_config({key: value for key, value in config.items() if key in takes})

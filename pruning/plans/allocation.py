@@ -122,9 +122,9 @@ def plan(
         )
 
     if not groups:
-        why = reasons.of_nothing(graph)
-        warnings.warn(f"the plan takes nothing: {why}", stacklevel=2)
-        return made({}, 0.0, [why])
+        nothing = reasons.of_nothing(graph)
+        warnings.warn(f"the plan takes nothing: {nothing}", stacklevel=2)
+        return made({}, 0.0, [nothing])
     if measure == "filters":
         cut_pools = chain(others, *(own for _, own in pools))
         every = {name: filters for pool in cut_pools for name, filters in pool.filters.items()}

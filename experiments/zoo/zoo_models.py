@@ -13,7 +13,7 @@ _KIMM = (
     "ConvMixer736D32 ConvNeXtAtto EfficientNetLiteB0 GhostNetW050 GhostNetV2W100 HGNetV2B0 InceptionNeXtTiny LCNet050 "
     "MobileNetV3W050Small MobileOneS0 MobileViTXXS RegNetY002 RepVGGA0 ResNet18 VisionTransformerTiny32"
 ).split()
-_MEDICAI = {
+_MEDICAI: dict[str, dict] = {
     "ConvNeXtTiny": {},
     "MixViTB0": {},
     "ResNet18": {},
@@ -24,7 +24,7 @@ _MEDICAI = {
     "UNet": {"encoder_name": "resnet18"},
     "UPerNet": {"encoder_name": "resnet18"},
 }
-_KECAM = {
+_KECAM: dict[str, dict] = {
     "ghostnet.GhostNet_050": {},
     "mobilenetv3_family.MobileNetV3Small050": {},
     "resnest.ResNest50": {},

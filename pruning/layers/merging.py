@@ -59,8 +59,10 @@ class Tie(Weightless):
         def narrower(value: Any) -> Any:
             if _holds_tensors(value):
                 return type(value)(map(narrower, value)) if isinstance(value, list | tuple) else value
-            array = None if value is None or isinstance(value, str | bool) else _array(value)
-            for axis in range(-(0 if array is None else array.ndim), 0):
+            if value is None or isinstance(value, str | bool):
+                return value
+            array = _array(value)
+            for axis in range(-array.ndim, 0):
                 stays = kept(output, axis)
                 if stays is not None and len(stays) == array.shape[axis] and not stays.all():
                     value = array = np.compress(stays, array, axis=axis)

@@ -152,20 +152,20 @@ class Take(Select):
         for place, length in enumerate(shape):
             taken = None if length is None else np.arange(length)
             found[place] = (place + (more if place > axis % len(shape) else 0), taken)
-        known = indices is not None and indices.ndim < 2 and shape[axis] is not None
-        taken = np.atleast_1d(indices) % shape[axis] if known else None
+        taken = None
+        if indices is not None and indices.ndim < 2 and shape[axis] is not None:
+            taken = np.atleast_1d(indices) % shape[axis]
         found[axis % len(shape)] = (None if more < 0 else axis % len(shape), taken)
         return found
 
     def arguments(self, args: Any, kwargs: dict, call: Call, kept: Kept) -> tuple[Any, dict]:
-        indices, stays = self._indices(call), None
-        if indices is not None and call.layer.axis is not None:
-            stays = kept(call.inputs[0], call.layer.axis)
-        if stays is None or stays.all():
+        indices, axis = self._indices(call), call.layer.axis
+        stays = None if axis is None else kept(call.inputs[0], axis)
+        if indices is None or stays is None or stays.all():
             return args, kwargs
-        left, indices = np.cumsum(stays) - 1, indices % len(stays)
-        indices = left[indices[stays[indices]]] if indices.ndim else left[indices]
-        return (args[0] if args else kwargs["x"], indices.astype("int32")), {}
+        left, places = np.cumsum(stays) - 1, indices % len(stays)
+        places = places[stays[places]] if indices.ndim else places
+        return (args[0] if args else kwargs["x"], left[places].astype("int32")), {}
 
     def _indices(self, call: Call) -> np.ndarray | None:
         indices = call.args[1] if len(call.args) > 1 else call.kwargs["indices"]

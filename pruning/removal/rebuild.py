@@ -248,7 +248,7 @@ def _remade(layer: Any, config: dict) -> Any:
     return twin
 
 
-def _from_config(kind: type, config: dict) -> Any:
+def _from_config(kind: Any, config: dict) -> Any:
     """A layer from its config; without what its constructor does not take, where it fails with that."""
     try:
         return kind.from_config(config)

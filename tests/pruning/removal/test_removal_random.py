@@ -170,7 +170,7 @@ class Drawn:
         """Every row of positions with every other, by hand."""
         _, height, width, channels = self.x.shape
         rows = ops.reshape(self.x, (-1, height * width, channels))
-        query = L.Dense(3, name=self.name("query"))(rows)
+        query = L.Dense(channels, name=self.name("query"))(rows)
         weights = ops.softmax(ops.einsum("bqc,bkc->bqk", query, rows))
         self.x = ops.reshape(ops.matmul(weights, rows), (-1, height, width, channels))
 

@@ -75,6 +75,11 @@ def losses_of(model):
     return task_losses
 
 
+def number(value):
+    """A scalar tensor's, also of one that PyTorch would still derive."""
+    return float(keras.ops.convert_to_numpy(value))
+
+
 def outputs(model, x):
     return [np.asarray(keras.ops.convert_to_numpy(out)) for out in keras.tree.flatten(model(x, training=False))]
 
@@ -91,7 +96,13 @@ def small():
     """Makers of the networks and of their data."""
     nets = {"plain": plain, "residual": residual, "two_tasks": two_tasks}
     return SimpleNamespace(
-        nets=nets, pictures=pictures, targets=targets, losses_of=losses_of, outputs=outputs, difference=difference
+        nets=nets,
+        pictures=pictures,
+        targets=targets,
+        losses_of=losses_of,
+        number=number,
+        outputs=outputs,
+        difference=difference,
     )
 
 

@@ -63,7 +63,7 @@ def losses_of(model):
     """Two tasks of any of the three networks, on batches (pictures, targets)."""
 
     def task_losses(batch):
-        x, y = batch
+        x, y = batch[0], keras.ops.convert_to_tensor(batch[1])
         found = model(x, training=False)
         if isinstance(found, dict):
             return {

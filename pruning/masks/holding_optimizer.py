@@ -169,6 +169,7 @@ def _silenced(value: Any, mask: Any) -> Any:
     """`value` where the mask holds, zero elsewhere; sparse gradients (of embeddings) as they are."""
     if value is None or hasattr(value, "indices"):
         return value
+    mask, value = keras.ops.convert_to_tensor(mask), keras.ops.convert_to_tensor(value)  # JAX takes no variables here
     return keras.ops.where(mask, value, keras.ops.zeros((), dtype=value.dtype))
 
 

@@ -25,7 +25,7 @@ class OfFullShape(_Mixed):
         """One update of one variable."""
         if hasattr(gradient, "indices"):  # of an embedding: rows that are not there are no zeros
             return super().update_step(gradient, variable, learning_rate)
-        mask = self.mask_of(variable)  # type: ignore[attr-defined]
+        mask = keras.ops.convert_to_tensor(self.mask_of(variable))  # type: ignore[attr-defined]
         count = keras.ops.maximum(keras.ops.sum(keras.ops.cast(mask, gradient.dtype)), 1)
         typical = keras.ops.sqrt(keras.ops.sum(keras.ops.square(gradient)) / count)  # it is zero where masked
         super().update_step(keras.ops.where(mask, gradient, typical), variable, learning_rate)
@@ -38,7 +38,7 @@ class OfLivingShape(_Mixed):
         """One update of one variable."""
         orthogonal = self.adam_velocities[self._get_variable_index(variable)] is None  # type: ignore[attr-defined]
         if orthogonal and self.rms_rate is not None:  # type: ignore[attr-defined]
-            mask = self.mask_of(variable)  # type: ignore[attr-defined]
+            mask = keras.ops.convert_to_tensor(self.mask_of(variable))  # type: ignore[attr-defined]
             living = [keras.ops.sum(keras.ops.cast(keras.ops.any(mask, axis=axis), "float32")) for axis in (0, 1)]
             learning_rate = learning_rate * keras.ops.sqrt(keras.ops.maximum(*living) / max(variable.shape))
         super().update_step(gradient, variable, learning_rate)

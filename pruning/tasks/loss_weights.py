@@ -55,8 +55,7 @@ class _TaskWeights(keras.callbacks.Callback):
                 f"model {self.model.name!r} has no loss weights that can change: w = pruning.loss_weights(task=1.0, "
                 f"...), model.compile(..., loss_weights=w), and {type(self).__name__}(..., weights=w)"
             )
-        compiled = (self.model.get_compile_config() or {}).get("loss_weights") if self._given is not None else None
-        if self._given is not None and "__tensor__" not in str(compiled):  # as Keras writes variables
+        if self._given is not None and not _compiled_with(self.model, weights):
             raise ValueError(
                 f"model {self.model.name!r} was compiled with other loss weights than {type(self).__name__} has: give "
                 "compile(loss_weights=...) what pruning.loss_weights made"
@@ -91,6 +90,13 @@ class _TaskWeights(keras.callbacks.Callback):
         """Put the weights back."""
         for name, value in self._base.items():
             self._variables[name].assign(value)
+
+
+def _compiled_with(model: Any, weights: Mapping[str, Any]) -> bool:
+    """Whether these variables are the loss weights that a model was compiled with: themselves, as no config tells."""
+    config = getattr(model, "_compile_config", None)
+    live = keras.tree.flatten(config.config.get("loss_weights") or {}) if config is not None else []
+    return {id(variable) for variable in weights.values()} <= {id(weight) for weight in live}
 
 
 class PhasedLosses(_TaskWeights):

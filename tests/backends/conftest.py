@@ -63,7 +63,7 @@ def losses_of(model):
     """Two tasks of any of the three networks, on batches (pictures, targets)."""
 
     def task_losses(batch):
-        x, y = batch
+        x, y = batch[0], keras.ops.convert_to_tensor(batch[1])
         found = model(x, training=False)
         if isinstance(found, dict):
             return {
@@ -73,6 +73,11 @@ def losses_of(model):
         return {"square": keras.ops.mean((found - y) ** 2), "absolute": keras.ops.mean(keras.ops.abs(found - y))}
 
     return task_losses
+
+
+def number(value):
+    """A scalar tensor's, also of one that PyTorch would still derive."""
+    return float(keras.ops.convert_to_numpy(value))
 
 
 def outputs(model, x):
@@ -91,7 +96,13 @@ def small():
     """Makers of the networks and of their data."""
     nets = {"plain": plain, "residual": residual, "two_tasks": two_tasks}
     return SimpleNamespace(
-        nets=nets, pictures=pictures, targets=targets, losses_of=losses_of, outputs=outputs, difference=difference
+        nets=nets,
+        pictures=pictures,
+        targets=targets,
+        losses_of=losses_of,
+        number=number,
+        outputs=outputs,
+        difference=difference,
     )
 
 

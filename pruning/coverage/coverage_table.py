@@ -92,8 +92,8 @@ def page(layers: dict[str, tuple[str, str]], operations: dict[str, tuple[str, st
             rows.setdefault(told, []).append(f"`{name}`")
         order = [PRUNED, INSIDE, FOLLOWS, KEPT, UNKNOWN]
         lines = [f"\n## {title}\n", "| | | |", "| --- | --- | --- |"]
-        for (told, why), names in sorted(rows.items(), key=lambda row: (order.index(row[0][0]), row[0][1])):
-            lines.append(f"| **{told}** | {why} | {' '.join(names)} |")
+        for (what, why), names in sorted(rows.items(), key=lambda row: (order.index(row[0][0]), row[0][1])):
+            lines.append(f"| **{what}** | {why} | {' '.join(names)} |")
         parts.append("\n".join(lines) + "\n")
     return "".join(parts)
 

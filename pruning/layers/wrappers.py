@@ -71,7 +71,7 @@ class RNN(LayerRule):
             for cell in cells:
                 trace.lock(trace.channels(cell.outputs[0]), f"{why} ({call.path})")
             return
-        made = [trace.channels(cell.outputs[0]) for cell in cells]
+        made: list[Any] = [trace.channels(cell.outputs[0]) for cell in cells]
         states = [own for own, cell in zip(made, cells, strict=True) for _ in _state_sizes(cell.layer)]
         for tensor, own in zip(call.data[1:], states, strict=False):
             begin_with(call, trace, tensor, -1, own)
@@ -110,7 +110,8 @@ class Bidirectional(LayerRule):
     """Bidirectional: two recurrent layers, whose channels follow one another or are tied, by `merge_mode`."""
 
     def channels(self, call: Call, trace: Trace) -> None:
-        layer, states, made = call.layer, call.data[1:], []
+        layer, states = call.layer, call.data[1:]
+        made: list[Any] = []
         ways = (layer.forward_layer, layer.backward_layer)
         if not all(isinstance(trace.rules.of(way), Recurrent) for way in ways):
             trace.lock_all(call, "both ways of a layer that is no LSTM, GRU, SimpleRNN or ConvLSTM")

@@ -88,11 +88,11 @@ def page(layers: dict[str, tuple[str, str]], operations: dict[str, tuple[str, st
     parts = [_HEAD.format(version=keras.__version__)]
     for title, found in (("Layers (`keras.layers`)", layers), ("Operations (`keras.ops`)", operations)):
         rows: dict[tuple[str, str], list[str]] = {}
-        for name, told in found.items():
-            rows.setdefault(told, []).append(f"`{name}`")
+        for name, row in found.items():
+            rows.setdefault(row, []).append(f"`{name}`")
         order = [PRUNED, INSIDE, FOLLOWS, KEPT, UNKNOWN]
         lines = [f"\n## {title}\n", "| | | |", "| --- | --- | --- |"]
-        for (told, why), names in sorted(rows.items(), key=lambda row: (order.index(row[0][0]), row[0][1])):
+        for (told, why), names in sorted(rows.items(), key=lambda item: (order.index(item[0][0]), item[0][1])):
             lines.append(f"| **{told}** | {why} | {' '.join(names)} |")
         parts.append("\n".join(lines) + "\n")
     return "".join(parts)

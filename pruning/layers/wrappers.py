@@ -71,7 +71,7 @@ class RNN(LayerRule):
             for cell in cells:
                 trace.lock(trace.channels(cell.outputs[0]), f"{why} ({call.path})")
             return
-        made = [trace.channels(cell.outputs[0]) for cell in cells]
+        made = [trace.axes(cell.outputs[0])[1] for cell in cells]
         states = [own for own, cell in zip(made, cells, strict=True) for _ in _state_sizes(cell.layer)]
         for tensor, own in zip(call.data[1:], states, strict=False):
             begin_with(call, trace, tensor, -1, own)
@@ -126,7 +126,7 @@ class Bidirectional(LayerRule):
             mine = states[half * number :][:half]
             ends = call.outputs[merged + after * number :][:after]
             trace.inner(call, way, [call.inputs[0], *mine], [out, *ends])
-            made.append(trace.channels(out, axis))
+            made.append(trace.axes(out)[axis % len(shape)])
         if layer.merge_mode == "concat":
             trace.give(call.outputs[0], np.concatenate(made), call, axis)
         else:

@@ -72,6 +72,7 @@ def test_measure_gives_each_picture_its_own(tiny, picture):
     np.testing.assert_array_equal(alone.detections.masks, detected.masks)
 
 
+@pytest.mark.slow
 def test_a_trained_model_detects_under_xla(tiny, pictures):
     """With fixed shapes, which are an argument of the call; XLA wants to know the shapes of what it compiles."""
     model = tiny(detection_min_score=0.0)

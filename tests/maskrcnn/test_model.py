@@ -40,6 +40,7 @@ def test_file_round_trips_model_optimizer_and_config(tiny, pictures, tmp_path):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
+@pytest.mark.slow
 def test_training_resumes_exactly_at_the_end_of_an_epoch(tiny, pictures, tmp_path):
     def fresh():
         model = tiny()

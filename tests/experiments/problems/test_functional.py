@@ -171,6 +171,7 @@ def rings(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_problem_of_ones_own_gets_table_verdicts_plots_and_report(rings):
     folder = run(rings / "rings.yaml")
     sweep = experiments.read(folder)

@@ -19,6 +19,8 @@ from experiments.table.selection import every_curve
 from experiments.table.table_files import make_table
 from experiments.table.task_curves import normalised, remaining
 
+pytestmark = pytest.mark.slow
+
 OWN = """
 import keras
 import numpy as np

@@ -87,7 +87,8 @@ def test_the_report_of_what_was_quantized_lies_beside_the_run(folder):
 def test_the_summary_shows_them_with_their_sizes(folder):
     table = summary_table(experiments.read(folder))
     names = [row[0] for row in table["rows"]]
-    assert {"dense: in int8", "dense, same extra training: in float16", "l1, 50%, 16 clusters a layer"} <= set(names)
+    sizes = {"dense: in int8", "dense, same extra training: in float16", "group_l1, 50%, 16 clusters a layer"}
+    assert sizes <= set(names)
     assert {"file, kB", "gzipped, kB"} <= set(table["head"])
 
 

@@ -15,6 +15,8 @@ from experiments.runs.stages import Stages, train_dense
 from experiments.runs.training.loop import steps_done
 from experiments.runs.training.optimizers import finetuning_rates, training_rates
 
+pytestmark = pytest.mark.slow
+
 Recipe = recipe_type(problem_class("digits"))
 WAYS = ("finetune", "rewind", "weight_rewind", "swd", "greg", "distill")
 CONTENT = {

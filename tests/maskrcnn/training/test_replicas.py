@@ -24,6 +24,7 @@ def two_devices(*what):
     return answer
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one_device_does_at_the_same_whole_batch():
     """Batches of three: two pictures and one; of the last held-out picture one replica has nothing at all."""
     found = two_devices("equal")["equal"]

@@ -46,7 +46,7 @@ VARIANTS = {
 }
 
 
-FAST = ("SGD", "Adam", "Adafactor", "Muon", "Ftrl", "Lamb", "LossScaleOptimizer", "MultiOptimizer", "average")
+FAST = ("Adam", "Adafactor", "Muon", "MultiOptimizer")
 
 
 def network():

@@ -55,7 +55,9 @@ def values(model):
     return {v.path: np.asarray(v).copy() for v in model.weights}
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("adam", "loss_scale"))) for n in OPTIMIZERS]
+)
 def test_what_is_pruned_stays_zero_and_the_rest_moves(nets, name):
     model = with_depthwise(nets)
     model.compile(pruning.masked(OPTIMIZERS[name]()), loss="mse")
@@ -140,7 +142,10 @@ def _smaller(model, plan):
     return small
 
 
-@pytest.mark.parametrize("name", ["momentum_decay", "adamw", "ema", "schedule", "loss_scale"])
+@pytest.mark.parametrize(
+    "name",
+    ["schedule", *(pytest.param(n, marks=pytest.mark.slow) for n in ("momentum_decay", "adamw", "ema", "loss_scale"))],
+)
 def test_a_saved_model_goes_on_with_its_masks(nets, name, tmp_path):
     x, y = data()
     model = with_depthwise(nets)

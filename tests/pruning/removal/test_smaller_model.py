@@ -78,9 +78,8 @@ def test_every_topology_computes_what_the_masked_one_does(nets):
         assert small.count_params() == pruning.cost(model, shapes, plan=plan).effective.params
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "momentum")) for name in OPTIMIZERS]
-)
+@pytest.mark.slow  # every topology; test_holding_optimizer and test_removal_maskrcnn take the ten steps in short
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_ten_steps_are_those_of_the_masked_model(nets, name):
     for build in topologies(nets):
         model, x, y = compiled(nets, build, pruning.masked(OPTIMIZERS[name]()))
@@ -95,7 +94,9 @@ def test_ten_steps_are_those_of_the_masked_model(nets, name):
         assert int(small.optimizer.iterations) == int(model.optimizer.iterations) == 13
 
 
-@pytest.mark.parametrize("name", MORE_OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "lamb")) for name in MORE_OPTIMIZERS]
+)
 def test_the_state_of_other_optimizers_goes_on_too(nets, name):
     model, x, y = compiled(nets, nets.residual, pruning.masked(MORE_OPTIMIZERS[name]()))
     plan = some_plan(model)

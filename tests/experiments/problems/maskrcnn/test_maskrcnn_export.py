@@ -39,6 +39,7 @@ def kinds(*flags):
     return [path.as_posix() for path in maskrcnn_export._places(settings, ["a", "b"]).values()]
 
 
+@pytest.mark.slow
 def test_a_sweeps_model_as_a_file_that_detects(results, here, capsys):
     """The folder stands for its recipe and its dense model; what is written is run as a model is."""
     arguments = ["mine", "--masks", "box", "--output", "small.tflite", "--compare", "--table", "table",

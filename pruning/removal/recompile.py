@@ -39,10 +39,11 @@ def recompile(model: Any, smaller: Any, counterparts: Mapping[int, Any], cuts: C
     trained = [variable for variable in model.trainable_variables if id(variable) in counterparts]
     pairs = [(variable, counterparts[id(variable)]) for variable in trained]
     arguments["optimizer"] = twin(model.optimizer, pairs, masks)
-    taken = set(inspect.signature(smaller.compile).parameters)
-    if lost := sorted(set(arguments) - taken):  # of a class that comes back as a plain model
+    takes = inspect.signature(smaller.compile).parameters
+    any_name = any(one.kind == one.VAR_KEYWORD for one in takes.values())
+    if lost := [] if any_name else sorted(set(arguments) - set(takes)):  # of a class that comes back as a plain model
         warnings.warn(f"compile arguments of {type(model).__name__} are not carried over: {lost}", stacklevel=3)
-    smaller.compile(**{name: value for name, value in arguments.items() if name in taken})
+    smaller.compile(**{name: value for name, value in arguments.items() if name not in lost})
     _carry_state(model, smaller, counterparts, cuts)
 
 

@@ -1,5 +1,7 @@
 """Mask R-CNN with each of its backbones: masked equals removed in every part."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -185,3 +187,14 @@ def test_the_pyramid_of_the_paper_is_two_groups_of_256():
     assert sorted(outputs.makers) == [f"features/fpn_output{level}" for level in (2, 3, 4, 5)]
     readers = {member.path for member in outputs.readers}
     assert readers == {"rpn/rpn_conv", "box_head/box_fc1", "mask_head/mask_conv1"}
+
+
+def test_what_it_was_compiled_with_is_carried_and_nothing_is_said(nets):
+    model = maskrcnn.MaskRCNN(maskrcnn.MaskRCNNConfig(backbone="resnet18", backbone_alpha=0.125, **TINY))
+    model.compile(pruning.masked(keras.optimizers.SGD(0.01)), steps_per_execution=3)
+    plan = pruning.plan(model, pruning.GroupL1(), 0.5)
+    pruning.hold(model, plan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        small = pruning.remove(model, plan)
+    assert small.steps_per_execution == 3 and small.count_params() < model.count_params()

@@ -72,8 +72,7 @@ test-backends: $(BACKENDS)/.installed ## pruning on JAX and on PyTorch, in an en
 
 $(BACKENDS)/.installed: setup.cfg constraints.txt pyproject.toml
 	@sh scripts/make_venv.sh $(BACKENDS)
-	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		--extra-index-url https://download.pytorch.org/whl/cpu -e ".[backends]"
+	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[backends]"
 	@touch $@
 
 .PHONY: lint

@@ -6,6 +6,7 @@ import pytest
 
 import pruning
 from pruning.costs.model_cost import without
+from pruning.layers.convolutions import _takes_width_for_channels
 
 L = keras.layers
 FIRST = {"data_format": "channels_first"}
@@ -89,3 +90,33 @@ def test_a_reshape_is_followed_or_locks(nets, holds, target):
     model = nets.shake(keras.Model(image, L.Dense(2, name="end")(L.Flatten(name="flat")(x))))
     graph = holds(model)
     assert (graph.group_of("conv").locked is None) is (target[-1] % 4 == 0)  # in whole blocks too
+
+
+def biased_first(make, width):
+    """A network whose second layer holds channels first, with a bias that is not zero."""
+    image = keras.Input((3, 6, width), name="image")
+    x = L.Conv2D(8, 1, use_bias=False, name="conv", **FIRST)(image)
+    x = make(name="biased", bias_initializer="random_normal", **FIRST)(x)
+    return keras.Model(image, L.Conv2D(3, 1, use_bias=False, name="end", **FIRST)(x))
+
+
+BIASED = {
+    "Conv2D": lambda **settings: L.Conv2D(8, 1, **settings),
+    "Conv2DTranspose": lambda **settings: L.Conv2DTranspose(8, 1, **settings),
+    "DepthwiseConv2D": lambda **settings: L.DepthwiseConv2D(1, **settings),
+    "SeparableConv2D": lambda **settings: L.SeparableConv2D(8, 1, **settings),
+}
+
+
+@pytest.mark.skipif(not _takes_width_for_channels(), reason="this Keras adds the bias along the channels")
+@pytest.mark.parametrize("kind", BIASED)
+def test_where_keras_adds_a_bias_along_the_width(kind, nets, holds):
+    graph = pruning.ChannelGraph(biased_first(BIASED[kind], width=8))
+    locked = [group for group in graph.groups if "biased" in str(group) or group.name == "biased"]
+    assert "biased" not in {group.name for group in graph.prunable}
+    assert locked and any("along the width" in str(row) for row in graph.report().rows)
+    model = biased_first(BIASED[kind], width=4)  # eight channels, of which half would be four
+    graph = pruning.ChannelGraph(model)
+    with pytest.raises(ValueError, match="biased.*along the width"):
+        pruning.remove(graph, pruning.plan(graph, pruning.Random(1)(graph), 0.5))
+    holds(model, sparsity=0.25)

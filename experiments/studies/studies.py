@@ -12,7 +12,7 @@ from experiments.runs.run_folder import write_text
 from experiments.studies.agreement_pictures import agreement_pages
 from experiments.studies.agreement_study import agreement_study
 from experiments.studies.budget_study import budget_study
-from experiments.studies.phases_study import ARMS, phases_study
+from experiments.studies.phases_study import phases_study, steps_in_all
 from experiments.studies.ratios_study import ASKED, ratios_study
 from experiments.studies.study_pictures import budget_pages, phases_pages, ratios_pages
 
@@ -57,7 +57,7 @@ def _steps(question: str, problem: Problem, budgets: int) -> int:
     recipe, tasks = problem.recipe, len(problem.declaration().tasks)
     dense, tuned, ratios = recipe.training.steps, recipe.finetune.steps, len(recipe.grid.ratio)
     each = {
-        "phases": len(ARMS) * (dense + (1 + ratios) * tuned),
+        "phases": steps_in_all(problem) if question == "phases" else 0,
         "budgets": dense + budgets * (1 + tasks) * 6 * tuned,
         "agreement": dense,
         "ratios": dense + (1 + 3 * ratios) * tuned + 4 * len(ASKED) * tuned // 2,

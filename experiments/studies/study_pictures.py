@@ -17,7 +17,10 @@ from experiments.studies.study_rows import as_markdown, mean_and_spread
 def phases_pages(folder: Path, tasks: Mapping[str, str]) -> list[Path]:
     """phases.png, .svg and .md from phases.csv; returns their paths."""
     table = pd.read_csv(folder / "phases.csv")
-    figure = _qualities(table, tasks, "arm", "Loss weights in training, and what pruning then costs")
+    if "part" in table:  # what the first part alone may lose is on the page; the table has them all
+        table = table[table["part"].isna() | (table["part"] == table["part"].dropna().iloc[0])]
+    gone = "filters gone" if "achieved" in table else "MACs gone"
+    figure = _qualities(table, tasks, "arm", "Loss weights in training, and what pruning then costs", gone)
     shown = table[table["stage"] != "dense_control"]
     return _written(folder, "phases", figure, shown, ["arm", "asked", "stage"], tasks)
 
@@ -71,8 +74,10 @@ def budget_pages(folder: Path) -> list[Path]:
     return [*save(figure, folder, "budgets"), folder / "budgets.md"]
 
 
-def _qualities(table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title: str) -> Figure:
-    """A panel a task: quality over the share of MACs that is gone, before and after fine-tuning."""
+def _qualities(
+    table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title: str, gone: str = "MACs gone"
+) -> Figure:
+    """A panel a task: quality over the share of MACs (or filters) that is gone, before and after fine-tuning."""
     names = list(dict.fromkeys(table[curves]))
     looks = {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
     figure, axes = panel_grid(len(tasks), (2.9, 3.0), sharey=True)
@@ -87,7 +92,7 @@ def _qualities(table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title
                 )  # fmt: skip
         axis.axhline(1.0, color=INK, linewidth=0.8)
         axis.set_title(text)
-        axis.set_xlabel("MACs gone")
+        axis.set_xlabel(gone)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     # Dead tasks fall far below the trivial predictor: how far says nothing.

@@ -169,6 +169,8 @@ class DetectorEvaluation(EvaluationSettings):
     """first so many held-out pictures only."""
     probe_seed: int = 0
     """seed of the probe boxes; leave it alone to compare models."""
+    confidences: tuple[Annotated[float, Ge(0.05), Lt(1)], ...] = ()
+    """AP also of those detections alone that have at least such a score: 0.7, Matterport's, gives bbox_ap50_at70."""
     rois: Count | None = None
     """proposals counted in MACs; the config's post_nms_test if not given."""
     detections: Count | None = None

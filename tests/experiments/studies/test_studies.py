@@ -73,16 +73,16 @@ def test_tasks_take_turns_in_the_recipes_order_and_the_shared_one_never_rests():
     problem = experiments.open_problem("original_experiment")
     assert turns_of(problem) == (("class", "bbox", "mask"), ("proposal",))
     assert {name: updates(name, problem) for name in problem.recipe.phases.arms} == {
-        "joint": 5400, "joint, equal updates": 1800, "alternated": 5400, "in sequence": 5400,
+        "joint": 4500, "joint, equal updates": 1500, "alternated": 4500, "in sequence": 4500,
     }  # fmt: skip
     [alternated] = arm("alternated", problem, None, turns=30)[1]
     [sequence] = arm("in sequence", problem, None, turns=30)[1]
     for phases in (alternated.phases, sequence.phases):
-        assert all(phases(step)["proposal"] == 1 for step in range(0, 5400, 30))
-    turns = [alternated.phases(step) for step in (0, 60, 120, 180)]
+        assert all(phases(step)["proposal"] == 1 for step in range(0, 4500, 25))
+    turns = [alternated.phases(step) for step in (0, 50, 100, 150)]
     on = [[task for task in ("class", "bbox", "mask") if turn[task]] for turn in turns]
     assert on == [["class"], ["bbox"], ["mask"], ["class"]]
-    assert [sequence.phases(step)["mask"] for step in (0, 1350, 2700, 4050)] == [0, 0, 1, 1]
+    assert [sequence.phases(step)["mask"] for step in (0, 1125, 2250, 3375)] == [0, 0, 1, 1]
 
 
 def test_an_order_of_other_tasks_is_refused():

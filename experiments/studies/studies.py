@@ -33,12 +33,13 @@ def ask(question: str, problem: Problem, allowed: tuple[float, ...], turns: int)
     """
     recipe = problem.recipe
     folder = Path(recipe.results) / f"{recipe.name}_{question}"
-    titles = problem.declaration().titles
+    declared = problem.declaration()
+    titles = declared.titles
     _same_recipe(problem, folder, question, allowed, turns)
     with Work({"step": _steps(question, problem, len(allowed))}) as work:
         if question == "phases":
             phases_study(problem, folder, work, turns)
-            made = [folder / "phases.csv", *phases_pages(folder, titles)]
+            made = [folder / "phases.csv", *phases_pages(folder, titles, declared.figures)]
         elif question == "budgets":
             budget_study(problem, folder, work, allowed)
             made = [folder / "budgets.csv", folder / "budget_tasks.csv", *budget_pages(folder)]

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.declaration import Figure as Panels
 from experiments.plots.elements.style import COLOURS, GREY, INK, MARKERS, entry, legend, panel_grid, save, titled
 from experiments.runs.run_folder import write_text
+from experiments.studies.phases_tables import read_phases
+from experiments.studies.stage_pictures import stage_figure
 from experiments.studies.study_rows import as_markdown, mean_and_spread
 
 
-def phases_pages(folder: Path, tasks: Mapping[str, str]) -> list[Path]:
-    """phases.png, .svg and .md from phases.csv; returns their paths."""
-    table = pd.read_csv(folder / "phases.csv")
-    if "part" in table:  # what the first part alone may lose is on the page; the table has them all
-        table = table[table["part"].isna() | (table["part"] == table["part"].dropna().iloc[0])]
+def phases_pages(folder: Path, tasks: Mapping[str, str], figures: Sequence[Panels] = ()) -> list[Path]:
+    """phases.png, .svg and .md from phases.csv, of the first part that was pruned; returns their paths.
+
+    Args:
+        folder: of the study.
+        tasks: task -> title.
+        figures: further ones, of measures as they are, stage by stage: phases_<name>.png and .svg.
+    """
+    table = read_phases(folder / "phases.csv")
     gone = "filters gone" if "achieved" in table else "MACs gone"
     figure = _qualities(table, tasks, "arm", "Loss weights in training, and what pruning then costs", gone)
     shown = table[table["stage"] != "dense_control"]
-    return _written(folder, "phases", figure, shown, ["arm", "asked", "stage"], tasks)
+    made = _written(folder, "phases", figure, shown, ["arm", "asked", "stage"], tasks)
+    for one in figures:
+        drawn = stage_figure(table, one.panels, f"Loss weights in training: {one.title}", gone)
+        made += save(drawn, folder, f"phases_{one.name}")
+    return made
 
 
 def ratios_pages(folder: Path, tasks: Mapping[str, str]) -> list[Path]:

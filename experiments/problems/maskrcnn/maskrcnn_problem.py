@@ -72,8 +72,13 @@ class MaskRCNNProblem(Problem):
 
     def declaration(self) -> Declaration:
         found = super().declaration()
-        tasks = maskrcnn_tasks.with_confidences(found.tasks, self.recipe.evaluation.confidences)
-        return Declaration(**{**vars(found), "tasks": tasks, "photographs": self.recipe.data.kind != "shapes"})
+        scores = self.recipe.evaluation.confidences
+        changes = {
+            "tasks": maskrcnn_tasks.with_confidences(found.tasks, scores),
+            "figures": maskrcnn_tasks.figures_with_confidences(scores),
+            "photographs": self.recipe.data.kind != "shapes",
+        }
+        return dataclasses.replace(found, **changes)
 
     # The network
 

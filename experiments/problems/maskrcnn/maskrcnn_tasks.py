@@ -70,6 +70,19 @@ def with_confidences(tasks: Sequence[Task], scores: Sequence[float]) -> tuple[Ta
     )
 
 
+def figures_with_confidences(scores: Sequence[float]) -> tuple[Figure, ...]:
+    """The figures, and where there are scores one of what the detections are worth that have at least these."""
+    if not scores:
+        return FIGURES
+    panels = {
+        f"{task}_{column}": f"{title} AP50, {text}"
+        for task, title in (("mask", "Mask"), ("bbox", "Box"))
+        for column, text in [("ap50", "all"), *((confident_name("ap50", score), f"from {score:g}") for score in scores)]
+    }
+    remark = "All: detections with a score of 0.05 or more."
+    return (*FIGURES, Figure("confident", "what the network is sure of", remark, panels))
+
+
 FIGURES = (
     Figure(
         "end_to_end",

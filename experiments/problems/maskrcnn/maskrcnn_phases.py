@@ -13,13 +13,13 @@ _AP50 = {"mask_ap50": "mask AP50, from 0.05", "mask_ap50_at70": "mask AP50, from
 _GAINS = {"bbox_ap": "box AP gained, points", "mask_ap": "mask AP gained, points"}
 _QUALITIES = {"class_quality": "class accuracy", "bbox_quality": "box IoU", "mask_quality": "mask IoU"}
 
-PHASES: dict[str, Callable[[Path], str]] = {
-    "phases_dense": lambda path: dense_table(read_phases(path), _ISOLATED | _AP | _AP50, _GAINS),
-    "phases_cuts": lambda path: cut_table(read_phases(path), _AP50, ("pruned", "recalibrated")),
-    "phases_features": lambda path: cut_table(read_phases(path, part=1), _AP50, ("pruned",)),
-    "phases_tasks": lambda path: cut_table(read_phases(path), _ISOLATED, ("pruned", "recalibrated")),
-    "phases_tuned": lambda path: cut_table(read_phases(path), _ISOLATED | _AP | _AP50, ("finetuned",)),
-    "phases_contrasts": lambda path: contrast_table(
+PHASES: dict[str, Callable[[Path, tuple[float, ...]], str]] = {
+    "phases_dense": lambda path, ratios: dense_table(read_phases(path), _ISOLATED | _AP | _AP50, _GAINS),
+    "phases_cuts": lambda path, ratios: cut_table(read_phases(path), _AP50, ("pruned", "recalibrated")),
+    "phases_features": lambda path, ratios: cut_table(read_phases(path, part=1), _AP50, ("pruned",)),
+    "phases_tasks": lambda path, ratios: cut_table(read_phases(path), _ISOLATED, ("pruned", "recalibrated")),
+    "phases_tuned": lambda path, ratios: cut_table(read_phases(path), _ISOLATED | _AP | _AP50, ("finetuned",)),
+    "phases_contrasts": lambda path, ratios: contrast_table(
         read_phases(path), _QUALITIES | _AP50, ("pruned", "recalibrated", "finetuned")
     ),
 }

@@ -74,8 +74,9 @@ def contrast_table(table: pd.DataFrame, columns: Mapping[str, str], stages: Iter
     """Trained in turn against trained jointly, within each seed: a row a stage, measure and pair of arms.
 
     What is compared is the share that an arm keeps of its own unpruned model, from a floor of 0, a mean over the
-    shares of filters that are gone; `<task>_quality` is such a share already. Differences are paired by seed, with a t
-    interval; p is Holm's over the whole table.
+    shares of filters that are gone. `<task>_quality` is such a share already, from the trivial predictor on; how far a
+    dead task is below it says nothing, and counts as 0. Differences are paired by seed, with a t interval; p is Holm's
+    over the whole table.
 
     Args:
         table: see `read_phases`.
@@ -103,7 +104,7 @@ def contrast_table(table: pd.DataFrame, columns: Mapping[str, str], stages: Iter
 def _kept(table: pd.DataFrame, stage: str, column: str) -> pd.DataFrame:
     """Shares kept, means over what is gone: a row a seed, a column an arm."""
     pruned = table[table["stage"] == stage]
-    found = pruned.groupby(["seed", "arm"])[column].mean()
+    found = pruned[column].clip(lower=0).groupby([pruned["seed"], pruned["arm"]]).mean()
     if not column.endswith("_quality"):
         reference = "dense_control" if stage == "finetuned" else "dense"  # as for qualities
         found = found / table[table["stage"] == reference].set_index(["seed", "arm"])[column]

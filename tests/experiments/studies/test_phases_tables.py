@@ -76,6 +76,14 @@ def test_contrasts_are_of_shares_kept_and_within_a_seed(path):
     assert head[-1] == "p (Holm)"
 
 
+def test_how_far_a_dead_task_is_below_its_floor_says_nothing(path):
+    table = read_phases(path)
+    dead = (table["stage"] == "pruned") & (table["asked"] == 0.4)
+    table.loc[dead, "box_quality"] = np.where(table.loc[dead, "arm"] == "joint", -3.0, 0.0)
+    rows = cells(contrast_table(table, {"box_quality": "box"}, ("pruned",)))[2:]
+    assert [row[4] for row in rows] == ["+0.155", "+0.155"]
+
+
 def test_every_stage_is_a_row_of_panels_that_begins_with_the_unpruned_model(path):
     figure = stage_figure(read_phases(path), {"ap": "AP", "box_quality": "box"}, "made", "filters gone")
     axes = figure.axes

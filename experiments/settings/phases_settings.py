@@ -26,7 +26,9 @@ class PhasesArms(pydantic.BaseModel):
 
     @pydantic.field_validator("arms", "order")
     @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _each_once(cls, value: tuple[str, ...], info: pydantic.ValidationInfo) -> tuple[str, ...]:
         if len(set(value)) != len(value):
             raise ValueError(f"{', '.join(value)}: expected each once")
+        if info.field_name == "arms" and not value:
+            raise ValueError(f"there are none; expected some of {', '.join(typing.get_args(ArmName))}")
         return value

@@ -175,3 +175,11 @@ class DetectorEvaluation(EvaluationSettings):
     """proposals counted in MACs; the config's post_nms_test if not given."""
     detections: Count | None = None
     """detections counted in MACs; the held-out pictures' mean number of objects, rounded up, if not given."""
+
+    @pydantic.field_validator("confidences")
+    @classmethod
+    def _hundredths_name_columns(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        found = [round(100 * score, 6) for score in value]
+        if any(one != round(one) for one in found) or len(set(found)) != len(found):
+            raise ValueError(f"{', '.join(map(str, value))}: expected hundredths, such as 0.7, each once")
+        return value

@@ -11,11 +11,13 @@ import pytest
 
 import experiments
 import pruning
+from experiments.runs.training.state import State
 from experiments.settings.phases_settings import ArmName
 from experiments.settings.recipe_files import read_recipe
 from experiments.studies.budget_study import _searches
 from experiments.studies.phases_study import arm, turns_of, updates
 from experiments.studies.studies import ask
+from experiments.studies.study_model import StudyModel
 from experiments.studies.study_rows import as_markdown, claimed, finished, mean_and_spread, unit
 
 ARMS = typing.get_args(ArmName)
@@ -91,6 +93,10 @@ def test_an_order_of_other_tasks_is_refused():
         arm("joint", wrong, None, turns=3)
     with pytest.raises(experiments.UserError, match="expected each once"):
         read_recipe("digits_tasks", [{"phases": {"arms": ["joint", "joint"]}}])
+    with pytest.raises(experiments.UserError, match="there are none; expected some of joint"):
+        read_recipe("digits_tasks", [{"phases": {"arms": []}}])
+    with pytest.raises(experiments.UserError, match="expected hundredths"):
+        read_recipe("original_experiment", [{"evaluation": {"confidences": ["0.7", "0.705"]}}])
 
 
 def test_two_processes_do_not_do_the_same_unit(tmp_path):
@@ -127,6 +133,32 @@ def test_a_problem_is_compiled_with_weights_that_can_change():
     problem.compile(model, keras.optimizers.SGD(0.1))
     weights = {task: float(weight) for task, weight in problem.loss_variables.items()}
     assert weights == pytest.approx({"digit": 1.0, "parity": 1.0, "slant": 0.02})
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_frozen_batch_norms_are_mended_by_what_they_read_before_the_cut(share):
+    """Nothing cut: nothing changes. The masks still hold afterwards."""
+    inputs = keras.Input((6,), name="x")
+    norm = keras.layers.BatchNormalization(name="norm")
+    model = keras.Model(inputs, keras.layers.Dense(2)(norm(keras.layers.Dense(8, name="a")(
+        keras.layers.Dense(8, activation="relu", name="first")(inputs)))))  # fmt: skip
+    norm.trainable = False
+    model.compile(pruning.masked(keras.optimizers.SGD(0.1)), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    batches = [np.random.default_rng(0).normal(2.0, 1.0, (64, 6)).astype(np.float32)]
+    one = object.__new__(StudyModel)  # without a recipe's problem
+    wanted = types.SimpleNamespace(recalibration_pictures=64, recalibration="relative")
+    one.recipe = types.SimpleNamespace(pruning=wanted)
+    one.problem, one.shapes = types.SimpleNamespace(calibration=lambda *_: batches), {"x": (1, 6)}
+    one.model, one.seed, one.graph, one._rested = model, 0, pruning.ChannelGraph(model), State(model)
+    before = [np.array(norm.moving_mean), np.array(norm.moving_variance)]
+    plan = one.plan(pruning.L1()(one.graph), share, measure="filters")
+    pruning.hold(model, plan, one.graph)
+    kernel = np.array(model.get_layer("first").kernel)
+    one.recalibrate()
+    after = [np.array(norm.moving_mean), np.array(norm.moving_variance)]
+    assert all(np.allclose(old, new, rtol=1e-3) for old, new in zip(before, after, strict=True)) == (share == 0)
+    assert np.array_equal(kernel, np.array(model.get_layer("first").kernel))
 
 
 @pytest.mark.slow

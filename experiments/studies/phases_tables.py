@@ -65,9 +65,30 @@ def cut_table(table: pd.DataFrame, columns: Mapping[str, str], stages: Iterable[
         mine = table[table["arm"] == arm]
         whole = mine.loc[mine["stage"] == STAGES[stage][0], column]
         left = [mine.loc[(mine["stage"] == stage) & (mine["asked"] == share), column] for share in asked]
-        rows.append([STAGES[stage][1], title, arm, *(_mean(values) for values in (whole, *left))])
+        rows.append([STAGES[stage][1], title, arm, *(_mean(values, 2) for values in (whole, *left))])
     shares = [f"{share:.0%}" for share in asked]
     return _markdown(["", "measure", "arm", "unpruned", *shares], rows)
+
+
+def seed_table(table: pd.DataFrame, column: str, asked: float, stage: str = "pruned") -> str:
+    """One measure at one share, seed by seed, beside the unpruned model's: a row an arm.
+
+    Args:
+        table: see `read_phases`.
+        column: the measure.
+        asked: the share that is gone.
+        stage: of the pruned networks.
+    """
+    rows = []
+    seeds = sorted(table["seed"].unique())
+    whole, left = table["stage"] == STAGES[stage][0], (table["stage"] == stage) & (table["asked"] == asked)
+    for arm in dict.fromkeys(table["arm"]):
+        pairs = [
+            [table.loc[which & (table["arm"] == arm) & (table["seed"] == seed), column] for which in (whole, left)]
+            for seed in seeds
+        ]
+        rows.append([arm, *(" → ".join(f"{one.iloc[0]:.2f}" for one in pair if len(one)) for pair in pairs)])
+    return _markdown(["arm", *(f"seed {seed}" for seed in seeds)], rows)
 
 
 def contrast_table(table: pd.DataFrame, columns: Mapping[str, str], stages: Iterable[str]) -> str:

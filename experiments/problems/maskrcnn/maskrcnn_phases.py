@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.studies.phases_tables import contrast_table, cut_table, dense_table, read_phases
+from experiments.studies.phases_tables import contrast_table, cut_table, dense_table, read_phases, seed_table
 
 _ISOLATED = {"class_accuracy": "class accuracy", "bbox_refined_iou": "box IoU", "mask_iou": "mask IoU"}
 _AP = {"bbox_ap": "box AP", "mask_ap": "mask AP"}
@@ -16,6 +16,7 @@ _QUALITIES = {"class_quality": "class accuracy", "bbox_quality": "box IoU", "mas
 PHASES: dict[str, Callable[[Path, tuple[float, ...]], str]] = {
     "phases_dense": lambda path, ratios: dense_table(read_phases(path), _ISOLATED | _AP | _AP50, _GAINS),
     "phases_cuts": lambda path, ratios: cut_table(read_phases(path), _AP50, ("pruned", "recalibrated")),
+    "phases_seeds": lambda path, ratios: seed_table(read_phases(path), "mask_ap50", *ratios),
     "phases_features": lambda path, ratios: cut_table(read_phases(path, part=1), _AP50, ("pruned",)),
     "phases_tasks": lambda path, ratios: cut_table(read_phases(path), _ISOLATED, ("pruned", "recalibrated")),
     "phases_tuned": lambda path, ratios: cut_table(read_phases(path), _ISOLATED | _AP | _AP50, ("finetuned",)),

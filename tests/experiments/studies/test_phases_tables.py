@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.declaration import Figure
-from experiments.studies.phases_tables import contrast_table, cut_table, dense_table, read_phases
+from experiments.studies.phases_tables import contrast_table, cut_table, dense_table, read_phases, seed_table
 from experiments.studies.stage_pictures import stage_figure
 from experiments.studies.study_pictures import phases_pages
 
@@ -58,8 +58,16 @@ def test_a_cut_stands_beside_the_unpruned_model_of_its_stage(path):
     head, _, *rows = cells(cut_table(read_phases(path), {"ap": "AP"}, ("pruned", "finetuned")))
     assert head == ["", "measure", "arm", "unpruned", "20%", "40%"]
     assert rows[0][:3] == ["right after the cut", "AP", "joint"]
-    assert [cell.split(" ")[0] for cell in rows[0][3:]] == ["0.610", "0.366", "0.244"]
-    assert [row[3].split(" ")[0] for row in rows] == ["0.610", "0.310", "0.410", "0.612", "0.312", "0.412"]
+    assert [cell.split(" ")[0] for cell in rows[0][3:]] == ["0.61", "0.37", "0.24"]
+    assert [row[3].split(" ")[0] for row in rows] == ["0.61", "0.31", "0.41", "0.61", "0.31", "0.41"]
+
+
+def test_seeds_stand_side_by_side(path):
+    table = read_phases(path)
+    table = table[(table["arm"] != "joint") | (table["seed"] < 2)]  # not all are done
+    head, _, *rows = cells(seed_table(table, "ap", 0.2))
+    assert head == ["arm", "seed 0", "seed 1", "seed 2"]
+    assert rows[0] == ["joint", "0.60 → 0.36", "0.61 → 0.37", ""]
 
 
 def test_contrasts_are_of_shares_kept_and_within_a_seed(path):

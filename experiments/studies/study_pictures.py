@@ -108,7 +108,7 @@ def _qualities(
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     # Dead tasks fall far below the trivial predictor: how far says nothing.
     drawn = [np.asarray(line.get_ydata(), dtype=float) for axis in axes for line in axis.lines]
-    lowest = min(float(np.nanmin(values)) for values in drawn if values.size)
+    lowest = min((float(np.nanmin(values)) for values in drawn if np.isfinite(values).any()), default=0.0)
     axes[0].set_ylim(bottom=max(-0.3, lowest) - 0.04)
     axes[0].set_ylabel("quality (100%: not pruned)")
     handles = [entry(name, color=colour, marker=marker) for name, (colour, marker) in looks.items()]

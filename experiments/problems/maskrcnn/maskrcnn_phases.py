@@ -16,7 +16,7 @@ _QUALITIES = {"class_quality": "class accuracy", "bbox_quality": "box IoU", "mas
 PHASES: dict[str, Callable[[Path, tuple[float, ...]], str]] = {
     "phases_dense": lambda path, ratios: dense_table(read_phases(path), _ISOLATED | _AP | _AP50, _GAINS),
     "phases_cuts": lambda path, ratios: cut_table(read_phases(path), _AP50, ("pruned", "recalibrated")),
-    "phases_seeds": lambda path, ratios: seed_table(read_phases(path), "mask_ap50", *ratios),
+    "phases_seeds": lambda path, ratios: seed_table(read_phases(path), "mask_ap50", ratios[0]),
     "phases_features": lambda path, ratios: cut_table(read_phases(path, part=1), _AP50, ("pruned",)),
     "phases_tasks": lambda path, ratios: cut_table(read_phases(path), _ISOLATED, ("pruned", "recalibrated")),
     "phases_tuned": lambda path, ratios: cut_table(read_phases(path), _ISOLATED | _AP | _AP50, ("finetuned",)),

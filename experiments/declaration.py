@@ -56,6 +56,8 @@ class Task:
         floor: the trivial predictor, in words: "the most frequent class".
         label: of the primary measure, on axes and in tables.
         measures: what else is known of the task's measures; the primary one may be described here instead.
+        shared: whether it is no user's own but carries the others, as the proposals of a detector do: where tasks take
+            turns in training, it trains in every turn.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Task:
     floor: str = ""
     label: str = ""
     measures: tuple[Measure, ...] = ()
+    shared: bool = False
 
     def __post_init__(self) -> None:
         for name in (self.name, self.primary, *(measure.name for measure in self.measures)):

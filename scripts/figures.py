@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from experiments.problems.maskrcnn.maskrcnn_phases import PHASES
 from experiments.report.content import macs_unit, verdicts
 from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.claims.noise import SEEDS, noise
@@ -243,6 +244,7 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "brief": brief,
     "table": lambda path, ratios: path.read_text(encoding="utf-8"),
     "recalibration": recalibration,
+    **PHASES,
 }
 
 

@@ -8,10 +8,14 @@ Ask a question about the tasks of a recipe's problem, with its seeds, training, 
   ratios     ratios solved from what each task pays for each layer, against the same ratio everywhere
 
 Writes results/<name>_<question>/: tidy tables (CSV), a picture, and the means as a page (Markdown). What is finished is
-never done again: after an interruption, start the same command again.
+never done again: after an interruption, start the same command again. `phases`, started twice, shares the work between
+the two processes.
 
   --allowed A B C               budgets: in hundredths of the way from the trivial predictor to the dense model
   --turns N                     phases: turns of each task where they alternate
+  --phases.arms joint alternated   phases: the trainings to compare
+  --phases.order A B C          phases: of the tasks' turns; tasks that carry the others, as proposals do, have none
+  --phases.finetuned 0.4        phases: of --grid.ratio, those that are fine-tuned as well
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pydantic
 from annotated_types import Ge, Gt, Lt
 
 from experiments.settings.faults import explain
+from experiments.settings.phases_settings import PhasesArms
 from experiments.settings.retraining_settings import RetrainingName, RetrainingSettings, check_ways
 
 Count = Annotated[int, Ge(1)]
@@ -189,6 +190,10 @@ class FinetuneSettings(Settings, RetrainingSettings):
     """updates of linear rise."""
 
 
+class PhasesSettings(Settings, PhasesArms):
+    """taskprune study phases: which trainings are compared, and how their models are pruned."""
+
+
 class EvaluationSettings(Settings):
     """How the tasks are measured."""
 
@@ -230,6 +235,7 @@ class Recipe(Settings):
     pruning: PruningSettings = PruningSettings()
     finetune: FinetuneSettings = FinetuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    phases: PhasesSettings = PhasesSettings()
 
     @pydantic.model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -265,6 +271,6 @@ class Recipe(Settings):
     @property
     def sections(self) -> dict[str, Settings]:
         """The sections that belong to the problem, and how it is evaluated."""
-        common = ("training", "grid", "pruning", "finetune")
+        common = ("training", "grid", "pruning", "finetune", "phases")
         values = {name: getattr(self, name) for name in type(self).model_fields if name not in common}
         return {name: value for name, value in values.items() if isinstance(value, Settings)}

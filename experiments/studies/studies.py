@@ -12,7 +12,7 @@ from experiments.runs.run_folder import write_text
 from experiments.studies.agreement_pictures import agreement_pages
 from experiments.studies.agreement_study import agreement_study
 from experiments.studies.budget_study import budget_study
-from experiments.studies.phases_study import ARMS, phases_study
+from experiments.studies.phases_study import phases_study, steps_in_all
 from experiments.studies.ratios_study import ASKED, ratios_study
 from experiments.studies.study_pictures import budget_pages, phases_pages, ratios_pages
 
@@ -33,12 +33,13 @@ def ask(question: str, problem: Problem, allowed: tuple[float, ...], turns: int)
     """
     recipe = problem.recipe
     folder = Path(recipe.results) / f"{recipe.name}_{question}"
-    titles = problem.declaration().titles
+    declared = problem.declaration()
+    titles = declared.titles
     _same_recipe(problem, folder, question, allowed, turns)
     with Work({"step": _steps(question, problem, len(allowed))}) as work:
         if question == "phases":
             phases_study(problem, folder, work, turns)
-            made = [folder / "phases.csv", *phases_pages(folder, titles)]
+            made = [folder / "phases.csv", *phases_pages(folder, titles, declared.figures)]
         elif question == "budgets":
             budget_study(problem, folder, work, allowed)
             made = [folder / "budgets.csv", folder / "budget_tasks.csv", *budget_pages(folder)]
@@ -57,7 +58,7 @@ def _steps(question: str, problem: Problem, budgets: int) -> int:
     recipe, tasks = problem.recipe, len(problem.declaration().tasks)
     dense, tuned, ratios = recipe.training.steps, recipe.finetune.steps, len(recipe.grid.ratio)
     each = {
-        "phases": len(ARMS) * (dense + (1 + ratios) * tuned),
+        "phases": steps_in_all(problem) if question == "phases" else 0,
         "budgets": dense + budgets * (1 + tasks) * 6 * tuned,
         "agreement": dense,
         "ratios": dense + (1 + 3 * ratios) * tuned + 4 * len(ASKED) * tuned // 2,

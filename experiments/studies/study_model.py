@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from experiments.runs.training.loop import fit, steps_done
 from experiments.runs.training.optimizers import finetuning_rates, optimizer, rates
 from experiments.runs.training.state import State, read_weights, restore_from
 from experiments.studies.measured_problem import problem_measures
+from pruning.removal.norm_readings import norms_of
 from pruning.tasks.snapshot import silence
 
 
@@ -101,8 +103,27 @@ class StudyModel:
         if self._rested is not None:
             self._rested.restore()
 
-    def scores(self) -> pruning.Scores:
+    def part(self, name: str) -> pruning.ChannelGraph:
+        """What may be pruned: in "all" of the network, or in one of its parts, as `grid.part` names it.
+
+        Raises:
+            UserError: nothing may.
+        """
+        if name == "all":
+            return self.graph
+        try:
+            graph = pruning.ChannelGraph(self.model, include=name)
+        except (ValueError, re.error) as error:
+            raise UserError(f"part {name!r} cannot be pruned: {error}; patterns are regular expressions") from None
+        if not graph.prunable:
+            raise UserError(f"nothing can be pruned in part {name!r} of the network:\n{graph}")
+        return graph
+
+    def scores(self, graph: pruning.ChannelGraph | None = None) -> pruning.Scores:
         """Which channels go first, by the recipe's first criterion, from the weights as they are now.
+
+        Args:
+            graph: of a part; all of the network if None.
 
         Raises:
             UserError: it is one that looks at data.
@@ -112,11 +133,32 @@ class StudyModel:
             raise UserError(
                 f"grid.criterion: {name}: a study scores by weights, with {', '.join(choices.FROM_WEIGHTS)}"
             )
-        return choices.from_weights(name, self.seed)(self.graph)
+        return choices.from_weights(name, self.seed)(graph or self.graph)
 
-    def plan(self, scores: pruning.Scores, ratio: float) -> pruning.Plan:
-        """The same share of every group's filters, for a share of the MACs."""
-        return pruning.plan(self.graph, scores, ratio, measure="macs", input_shapes=self.shapes)
+    def plan(
+        self, scores: pruning.Scores, ratio: float, graph: pruning.ChannelGraph | None = None, measure: str = "macs"
+    ) -> pruning.Plan:
+        """The same share of every group's filters, for a share of the MACs, or of another measure.
+
+        Args:
+            scores: of the graph.
+            ratio: share of the measure.
+            graph: of a part; all of the network if None.
+            measure: "macs", "params" or "filters".
+        """
+        return pruning.plan(graph or self.graph, scores, ratio, measure=measure, input_shapes=self.shapes)
+
+    def recalibrate(self) -> None:
+        """Mend the batch norms of the model as it is now on the recipe's `recalibration_pictures`, as a sweep does."""
+        wanted = self.recipe.pruning
+        batches = self.problem.calibration(wanted.recalibration_pictures, self.seed + 1)
+        plain, dense = wanted.recalibration == "plain", None
+        if not plain and any(norm.frozen for norm in norms_of(self.model)):
+            now = State(self.model)
+            self.rest()
+            dense = pruning.norm_statistics(self.model, batches)
+            now.restore()
+        pruning.recalibrate(self.model, batches, dense, plain=plain)
 
     def saved(self, plan: pruning.Plan) -> float:
         """Share of the MACs that a plan saves."""

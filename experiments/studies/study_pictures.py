@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.declaration import Figure as Panels
 from experiments.plots.elements.style import COLOURS, GREY, INK, MARKERS, entry, legend, panel_grid, save, titled
 from experiments.runs.run_folder import write_text
+from experiments.studies.phases_tables import read_phases
+from experiments.studies.stage_pictures import stage_figure
 from experiments.studies.study_rows import as_markdown, mean_and_spread
 
 
-def phases_pages(folder: Path, tasks: Mapping[str, str]) -> list[Path]:
-    """phases.png, .svg and .md from phases.csv; returns their paths."""
-    table = pd.read_csv(folder / "phases.csv")
-    figure = _qualities(table, tasks, "arm", "Loss weights in training, and what pruning then costs")
+def phases_pages(folder: Path, tasks: Mapping[str, str], figures: Sequence[Panels] = ()) -> list[Path]:
+    """phases.png, .svg and .md from phases.csv, of the first part that was pruned; returns their paths.
+
+    Args:
+        folder: of the study.
+        tasks: task -> title.
+        figures: further ones, of measures as they are, stage by stage: phases_<name>.png and .svg.
+    """
+    table = read_phases(folder / "phases.csv")
+    gone = "filters gone" if "achieved" in table else "MACs gone"
+    figure = _qualities(table, tasks, "arm", "Loss weights in training, and what pruning then costs", gone)
     shown = table[table["stage"] != "dense_control"]
-    return _written(folder, "phases", figure, shown, ["arm", "asked", "stage"], tasks)
+    made = _written(folder, "phases", figure, shown, ["arm", "asked", "stage"], tasks)
+    for one in figures:
+        drawn = stage_figure(table, one.panels, f"Loss weights in training: {one.title}", gone)
+        made += save(drawn, folder, f"phases_{one.name}")
+    return made
 
 
 def ratios_pages(folder: Path, tasks: Mapping[str, str]) -> list[Path]:
@@ -71,8 +85,10 @@ def budget_pages(folder: Path) -> list[Path]:
     return [*save(figure, folder, "budgets"), folder / "budgets.md"]
 
 
-def _qualities(table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title: str) -> Figure:
-    """A panel a task: quality over the share of MACs that is gone, before and after fine-tuning."""
+def _qualities(
+    table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title: str, gone: str = "MACs gone"
+) -> Figure:
+    """A panel a task: quality over the share of MACs (or filters) that is gone, before and after fine-tuning."""
     names = list(dict.fromkeys(table[curves]))
     looks = {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
     figure, axes = panel_grid(len(tasks), (2.9, 3.0), sharey=True)
@@ -87,12 +103,12 @@ def _qualities(table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title
                 )  # fmt: skip
         axis.axhline(1.0, color=INK, linewidth=0.8)
         axis.set_title(text)
-        axis.set_xlabel("MACs gone")
+        axis.set_xlabel(gone)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     # Dead tasks fall far below the trivial predictor: how far says nothing.
     drawn = [np.asarray(line.get_ydata(), dtype=float) for axis in axes for line in axis.lines]
-    lowest = min(float(np.nanmin(values)) for values in drawn if values.size)
+    lowest = min((float(np.nanmin(values)) for values in drawn if np.isfinite(values).any()), default=0.0)
     axes[0].set_ylim(bottom=max(-0.3, lowest) - 0.04)
     axes[0].set_ylabel("quality (100%: not pruned)")
     handles = [entry(name, color=colour, marker=marker) for name, (colour, marker) in looks.items()]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pandas as pd
 
 from experiments.errors import UserError
@@ -21,16 +23,54 @@ def unit(folder: Path, name: str, make: Callable[[], list[dict[str, Any]]]) -> l
         name: of the unit.
         make: gives its rows.
     """
-    path = folder / "units" / f"{name}.json"
+    path = _path(folder, name)
     if path.exists():
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path} cannot be read ({error}); delete it to do this part again") from None
+        return _read(path)
     rows = plain(make())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(rows, indent=1) + "\n")
     return rows
+
+
+@contextmanager
+def claimed(folder: Path, name: str) -> Iterator[bool]:
+    """Hold a unit of work for this process, so that the same study started twice does none of it twice.
+
+    Args:
+        folder: of the study.
+        name: of the unit.
+
+    Yields:
+        False where another process is at it; the system lets go of what a process held when it ends, however it ends.
+    """
+    path = folder / "units" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path, blocking=False, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def finished(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
+    """The rows of those units that are done, in this order."""
+    return [row for name in names if _path(folder, name).exists() for row in _read(_path(folder, name))]
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / "units" / f"{name}.json"
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read ({error}); delete it to do this part again") from None
 
 
 def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

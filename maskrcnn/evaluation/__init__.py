@@ -1,6 +1,6 @@
 """Per-task evaluation: each task on a probe set of its own, and all of them end to end."""
 
-from maskrcnn.evaluation.end_to_end import evaluate_detections
+from maskrcnn.evaluation.end_to_end import confident, evaluate_detections
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.floors import ceilings, floors
 from maskrcnn.evaluation.measures import MEASURES, TASKS, Measure, columns, nested, normalised_quality
@@ -17,6 +17,7 @@ __all__ = [
     "ProbeSet",
     "ceilings",
     "columns",
+    "confident",
     "evaluate",
     "evaluate_detections",
     "evaluate_in_detail",

@@ -1,8 +1,9 @@
-"""Measures of a detector that gives nothing but detections, such as an exported file."""
+"""Measures of detections alone: of an exported file, or of those that a detector is sure of."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 
 from maskrcnn.data.class_order import check_class_order
 from maskrcnn.evaluation.ap import MOST_DETECTIONS, agnostic, average_precision, coco_index, match
+from maskrcnn.evaluation.evaluator import Evaluation
 from maskrcnn.evaluation.measures import Nested
 from maskrcnn.evaluation.pass_progress import with_bar
 from maskrcnn.evaluation.records import CocoRecords
 
+CONFIDENT = ("ap", "ap50", "ap75")  # what `confident` gives
 _NO_BOXES = {"agnostic_boxes": np.zeros((0, 4)), "agnostic_scores": np.zeros(0)}
 
 
@@ -53,6 +56,40 @@ def evaluate_detections(detector: Any, dataset: Any, progress: bool = True, limi
         "class": {"matched_accuracy": _matched_accuracy(truth, boxes, most)},
         "mask": average_precision(match(index, masks, "segm", most=most)),
     }
+
+
+def confident(evaluation: Evaluation, scores: Iterable[float], most: int = MOST_DETECTIONS) -> Nested:
+    """AP of those detections of a pass alone that have at least a score.
+
+    It is what the same model gives with that score as its `detection_min_score`: suppression takes the surest first,
+    so that no surer detection depends on a less sure one.
+
+    Args:
+        evaluation: of `evaluate_in_detail`, with its detections.
+        scores: in [0.05, 1); a detection that a pass counts has 0.05 or more.
+        most: detections of a picture and class that count, best first.
+
+    Returns:
+        {"bbox": {"ap_at70": ..., "ap50_at70": ..., "ap75_at70": ...}, "mask": {...}} for a score of 0.7, NaN where
+        there are no objects; without "mask" for a model without masks.
+    """
+    index = coco_index(evaluation.ground_truth)
+    kinds = {"bbox": ("bbox", evaluation.box_results), "mask": ("segm", evaluation.mask_results)}
+    found: Nested = {}
+    for task, (kind, results) in kinds.items():
+        if task not in evaluation.measures:
+            continue
+        found[task] = {}
+        for score in scores:
+            sure = [result for result in results if result["score"] >= score]
+            precision = average_precision(match(index, sure, kind, ranges=False, most=most))
+            found[task] |= {confident_name(name, score): precision[name] for name in CONFIDENT}
+    return found
+
+
+def confident_name(name: str, score: float) -> str:
+    """A measure's name with the score in hundredths behind it: ap50 and 0.7 are ap50_at70."""
+    return f"{name}_at{round(100 * score)}"
 
 
 def _matched_accuracy(truth: dict[str, Any], boxes: list[dict[str, Any]], most: int) -> float:

@@ -25,7 +25,7 @@ from experiments.problems.maskrcnn.maskrcnn_start import begin_from, load
 from experiments.sample_answers import Answers
 from experiments.settings.places import find_weights
 from maskrcnn.data.placement import place
-from maskrcnn.evaluation import evaluate, evaluate_in_detail, floors, probe_set
+from maskrcnn.evaluation import Evaluation, confident, evaluate, evaluate_in_detail, floors, probe_set
 
 if TYPE_CHECKING:
     import keras
@@ -72,7 +72,13 @@ class MaskRCNNProblem(Problem):
 
     def declaration(self) -> Declaration:
         found = super().declaration()
-        return Declaration(**{**vars(found), "photographs": self.recipe.data.kind != "shapes"})
+        scores = self.recipe.evaluation.confidences
+        changes = {
+            "tasks": maskrcnn_tasks.with_confidences(found.tasks, scores),
+            "figures": maskrcnn_tasks.figures_with_confidences(scores),
+            "photographs": self.recipe.data.kind != "shapes",
+        }
+        return dataclasses.replace(found, **changes)
 
     # The network
 
@@ -173,7 +179,11 @@ class MaskRCNNProblem(Problem):
                 progress=False,
                 probes=self.pictures.probes(split),
             )
-        return found.measures, kept_answers(found, self.pictures.class_names)
+        return self._measures(found), kept_answers(found, self.pictures.class_names)
+
+    def _measures(self, found: Evaluation) -> Mapping[str, Mapping[str, float]]:
+        sure = confident(found, self.recipe.evaluation.confidences)
+        return {task: {**measures, **sure.get(task, {})} for task, measures in found.measures.items()}
 
     def churn(self, dense: Answers, now: Answers) -> Mapping[str, Mapping[str, float]]:
         return churn(dense.found, now.found)
@@ -185,7 +195,7 @@ class MaskRCNNProblem(Problem):
             batch_size=self.recipe.evaluation.batch_size,
             probes=self.pictures.probes(split),
         )
-        return {"measures": found.measures, "per_class": found.per_class}
+        return {"measures": self._measures(found), "per_class": found.per_class}
 
     def floors(self, split: str) -> Mapping[str, Mapping[str, float]]:
         return floors(self.pictures[split], self.pictures.probes(split))

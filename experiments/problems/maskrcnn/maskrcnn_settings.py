@@ -169,7 +169,17 @@ class DetectorEvaluation(EvaluationSettings):
     """first so many held-out pictures only."""
     probe_seed: int = 0
     """seed of the probe boxes; leave it alone to compare models."""
+    confidences: tuple[Annotated[float, Ge(0.05), Lt(1)], ...] = ()
+    """AP also of those detections alone that have at least such a score: 0.7, Matterport's, gives bbox_ap50_at70."""
     rois: Count | None = None
     """proposals counted in MACs; the config's post_nms_test if not given."""
     detections: Count | None = None
     """detections counted in MACs; the held-out pictures' mean number of objects, rounded up, if not given."""
+
+    @pydantic.field_validator("confidences")
+    @classmethod
+    def _hundredths_name_columns(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        found = [round(100 * score, 6) for score in value]
+        if any(one != round(one) for one in found) or len(set(found)) != len(found):
+            raise ValueError(f"{', '.join(map(str, value))}: expected hundredths, such as 0.7, each once")
+        return value

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 from experiments.declaration import Breakdown, Figure, Measure, Task
+from maskrcnn.evaluation.end_to_end import CONFIDENT, confident_name
 from maskrcnn.evaluation.measures import MEASURES, TIDE_ERRORS
 
 # Task -> its title, and the measure that stands for it: no other task can move that one.
@@ -44,9 +48,41 @@ TASKS = tuple(
         title,
         primary,
         measures=tuple(_measure(column) for column, measure in MEASURES.items() if measure.task == name),
+        shared=name == "proposal",
     )
     for name, (title, primary) in _TASKS.items()
 )
+
+
+def with_confidences(tasks: Sequence[Task], scores: Sequence[float]) -> tuple[Task, ...]:
+    """Tasks that also declare AP of only those detections that have at least a score."""
+
+    def more(task: Task, score: float) -> tuple[Measure, ...]:
+        known = [task.measure(name) for name in CONFIDENT]
+        what = f"of detections with a score of {score:g} or more"
+        return tuple(Measure(confident_name(one.name, score), f"{one.description}, {what}") for one in known)
+
+    return tuple(
+        dataclasses.replace(task, measures=(*task.measures, *(one for score in scores for one in more(task, score))))
+        if task.name in ("bbox", "mask")
+        else task
+        for task in tasks
+    )
+
+
+def figures_with_confidences(scores: Sequence[float]) -> tuple[Figure, ...]:
+    """The figures, and where there are scores one of what the detections are worth that have at least these."""
+    if not scores:
+        return FIGURES
+    panels = {
+        f"{task}_{column}": f"{title} AP50, {text}"
+        for task, title in (("mask", "Mask"), ("bbox", "Box"))
+        for column, text in [("ap50", "all"), *((confident_name("ap50", score), f"from {score:g}") for score in scores)]
+    }
+    remark = "All: detections with a score of 0.05 or more."
+    return (*FIGURES, Figure("confident", "what the network is sure of", remark, panels))
+
+
 FIGURES = (
     Figure(
         "end_to_end",

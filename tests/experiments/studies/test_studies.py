@@ -2,6 +2,7 @@
 
 import json
 import types
+import typing
 
 import keras
 import numpy as np
@@ -10,10 +11,16 @@ import pytest
 
 import experiments
 import pruning
+from experiments.runs.training.state import State
+from experiments.settings.phases_settings import ArmName
+from experiments.settings.recipe_files import read_recipe
 from experiments.studies.budget_study import _searches
-from experiments.studies.phases_study import ARMS, arm
-from experiments.studies.study_rows import as_markdown, mean_and_spread, unit
+from experiments.studies.phases_study import arm, turns_of, updates
+from experiments.studies.studies import ask
+from experiments.studies.study_model import StudyModel
+from experiments.studies.study_rows import as_markdown, claimed, finished, mean_and_spread, unit
 
+ARMS = typing.get_args(ArmName)
 SMALL = "--training.steps 60 --training.warmup-steps 5 --finetune.steps 6 --seeds 0".split()
 
 
@@ -38,20 +45,67 @@ def test_means_and_spreads_are_over_seeds():
     assert as_markdown(found).splitlines() == ["| arm | x |", "| --- | --- |", "| b | 1.50 ± 0.71 |", "| a | 5.00 |"]
 
 
-def test_arms_have_the_updates_that_they_say():
-    names = [types.SimpleNamespace(name=name) for name in ("one", "two", "three")]
-    problem = types.SimpleNamespace(
-        recipe=types.SimpleNamespace(training=types.SimpleNamespace(steps=900)),
-        declaration=lambda: types.SimpleNamespace(tasks=names),
+def taking_turns(*names, shared=(), order=(), arms=ARMS):
+    """A problem of tasks that says no more of itself than arms need."""
+    tasks = [types.SimpleNamespace(name=name, shared=name in shared) for name in names]
+    phases = types.SimpleNamespace(order=order, arms=arms)
+    return types.SimpleNamespace(
+        recipe=types.SimpleNamespace(training=types.SimpleNamespace(steps=900), phases=phases),
+        declaration=lambda: types.SimpleNamespace(tasks=tasks),
     )
+
+
+@pytest.mark.parametrize("shared", [(), ("body",)])
+def test_arms_have_the_updates_that_they_say(shared):
+    """A shared task is not counted among those that take turns."""
+    problem = taking_turns("one", *shared, "two", "three", shared=shared)
     steps = {name: arm(name, problem, None, turns=30)[0] for name in ARMS}
     assert steps.pop("joint, equal updates") == 300 and set(steps.values()) == {900}
+    always = dict.fromkeys(shared, 900)
     [alternated] = arm("alternated", problem, None, turns=30)[1]
-    assert alternated.phases.updates(900) == {"one": 300, "two": 300, "three": 300}
+    assert alternated.phases.updates(900) == {"one": 300, "two": 300, "three": 300} | always
     [sequence] = arm("in sequence", problem, None, turns=30)[1]
-    assert sequence.phases.updates(900) == {"one": 450, "two": 450, "three": 450}
+    assert sequence.phases.updates(900) == {"one": 450, "two": 450, "three": 450} | always
     [by_need] = arm("by need", problem, None, turns=30)[1]
     assert isinstance(by_need, pruning.AdaptiveLosses)
+
+
+def test_tasks_take_turns_in_the_recipes_order_and_the_shared_one_never_rests():
+    """The tasks of Mask R-CNN, as they are declared."""
+    problem = experiments.open_problem("original_experiment")
+    assert turns_of(problem) == (("class", "bbox", "mask"), ("proposal",))
+    assert {name: updates(name, problem) for name in problem.recipe.phases.arms} == {
+        "joint": 4500, "joint, equal updates": 1500, "alternated": 4500, "in sequence": 4500,
+    }  # fmt: skip
+    [alternated] = arm("alternated", problem, None, turns=30)[1]
+    [sequence] = arm("in sequence", problem, None, turns=30)[1]
+    for phases in (alternated.phases, sequence.phases):
+        assert all(phases(step)["proposal"] == 1 for step in range(0, 4500, 25))
+    turns = [alternated.phases(step) for step in (0, 50, 100, 150)]
+    on = [[task for task in ("class", "bbox", "mask") if turn[task]] for turn in turns]
+    assert on == [["class"], ["bbox"], ["mask"], ["class"]]
+    assert [sequence.phases(step)["mask"] for step in (0, 1125, 2250, 3375)] == [0, 0, 1, 1]
+
+
+def test_an_order_of_other_tasks_is_refused():
+    wrong = taking_turns("one", "two", "body", shared=("body",), order=("two", "body"))
+    with pytest.raises(experiments.UserError, match="phases.order is two, body; expected each of these once: one, two"):
+        arm("joint", wrong, None, turns=3)
+    with pytest.raises(experiments.UserError, match="expected each once"):
+        read_recipe("digits_tasks", [{"phases": {"arms": ["joint", "joint"]}}])
+    with pytest.raises(experiments.UserError, match="there are none; expected some of joint"):
+        read_recipe("digits_tasks", [{"phases": {"arms": []}}])
+    with pytest.raises(experiments.UserError, match="expected hundredths"):
+        read_recipe("original_experiment", [{"evaluation": {"confidences": ["0.7", "0.705"]}}])
+
+
+def test_two_processes_do_not_do_the_same_unit(tmp_path):
+    with claimed(tmp_path, "one") as mine, claimed(tmp_path, "one") as again, claimed(tmp_path, "two") as other:
+        assert (mine, again, other) == (True, False, True)
+    with claimed(tmp_path, "one") as mine:
+        assert mine
+    unit(tmp_path, "two", lambda: [{"a": 2}])
+    assert finished(tmp_path, ("one", "two")) == [{"a": 2}]
 
 
 def test_a_search_is_as_good_as_its_worst_task():
@@ -81,6 +135,32 @@ def test_a_problem_is_compiled_with_weights_that_can_change():
     assert weights == pytest.approx({"digit": 1.0, "parity": 1.0, "slant": 0.02})
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_frozen_batch_norms_are_mended_by_what_they_read_before_the_cut(share):
+    """Nothing cut: nothing changes. The masks still hold afterwards."""
+    inputs = keras.Input((6,), name="x")
+    norm = keras.layers.BatchNormalization(name="norm")
+    model = keras.Model(inputs, keras.layers.Dense(2)(norm(keras.layers.Dense(8, name="a")(
+        keras.layers.Dense(8, activation="relu", name="first")(inputs)))))  # fmt: skip
+    norm.trainable = False
+    model.compile(pruning.masked(keras.optimizers.SGD(0.1)), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    batches = [np.random.default_rng(0).normal(2.0, 1.0, (64, 6)).astype(np.float32)]
+    one = object.__new__(StudyModel)  # without a recipe's problem
+    wanted = types.SimpleNamespace(recalibration_pictures=64, recalibration="relative")
+    one.recipe = types.SimpleNamespace(pruning=wanted)
+    one.problem, one.shapes = types.SimpleNamespace(calibration=lambda *_: batches), {"x": (1, 6)}
+    one.model, one.seed, one.graph, one._rested = model, 0, pruning.ChannelGraph(model), State(model)
+    before = [np.array(norm.moving_mean), np.array(norm.moving_variance)]
+    plan = one.plan(pruning.L1()(one.graph), share, measure="filters")
+    pruning.hold(model, plan, one.graph)
+    kernel = np.array(model.get_layer("first").kernel)
+    one.recalibrate()
+    after = [np.array(norm.moving_mean), np.array(norm.moving_variance)]
+    assert all(np.allclose(old, new, rtol=1e-3) for old, new in zip(before, after, strict=True)) == (share == 0)
+    assert np.array_equal(kernel, np.array(model.get_layer("first").kernel))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "question, rows", [("phases", 5 * 4), ("budgets", 2 * 4), ("ratios", 1 + 3 * 2), ("agreement", 3 * 3)]
@@ -107,3 +187,30 @@ def test_a_question_from_end_to_end(question, rows, tmp_path, capsys, monkeypatc
         assert json.loads((folder / "searches" / "budget_5_all_s0" / "search.json").read_text())["trials"]
     with pytest.raises(experiments.UserError, match="another recipe"):
         main([question, "digits_tasks", *flags, "--training.steps", "61"])
+
+
+@pytest.mark.slow
+def test_phases_of_a_mask_rcnn_from_end_to_end(tiny, tmp_path):
+    """Two parts, one ratio of two fine-tuned, batch norms mended, two confidences from one pass."""
+    recipe = tiny(
+        tmp_path, data={"size": 64, "train_count": 16, "test_count": 4, "tune_count": 4},
+        phases={"arms": ["alternated"], "order": ["class", "bbox", "mask"], "finetuned": [0.5]},
+        grid={"criterion": ["l1"], "budget": ["filters"], "ratio": [0.3, 0.5], "part": ["all", "features"]},
+        evaluation={"confidences": [0.7]},
+    )  # fmt: skip
+    problem = experiments.open_problem(recipe)
+    paths = ask("phases", problem, (), turns=1)
+    assert all(path.is_file() for path in paths)
+    table = pd.read_csv(paths[0])
+    assert table["stage"].value_counts().to_dict() == {
+        "dense": 1, "dense_control": 1, "dense_recalibrated": 1, "finetuned": 1, "pruned": 4, "recalibrated": 2,
+    }  # fmt: skip
+    body = table[table["part"] == "features"]
+    assert set(body["stage"]) == {"pruned"} and len(body) == 2
+    every = table[(table["part"] == "all") & (table["stage"] == "pruned")]
+    assert every["achieved"].values == pytest.approx(every["asked"].values, abs=0.05)
+    assert (body["achieved_macs"].values < every["achieved_macs"].values).all()
+    assert table["mask_ap50_at70"].notna().all() and (table["mask_ap50_at70"] <= table["mask_ap50"] + 1e-9).all()
+    assert {"mask_ap50_at70", "bbox_ap_at70"} <= set(problem.declaration().measures)
+    page = (tmp_path / "tiny_phases" / "phases.md").read_text()
+    assert "| alternated | 50% | recalibrated |" in page

@@ -1,3 +1,4 @@
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 import maskrcnn
 from maskrcnn import Detections
-from maskrcnn.evaluation import evaluate_detections
+from maskrcnn.evaluation import confident, evaluate_detections, evaluate_in_detail
 
 
 def test_the_same_ap_as_with_the_network_at_hand(tiny, pictures):
@@ -56,3 +57,30 @@ def test_only_the_first_pictures_and_only_of_the_classes(pictures):
     other = SimpleNamespace(config=SimpleNamespace(class_names=("a", "b", "c")), detect=None)
     with pytest.raises(ValueError, match="class"):
         evaluate_detections(other, pictures)
+
+
+def test_what_it_is_sure_of_is_what_it_finds_with_that_score_as_its_lowest(tiny, pictures):
+    """And from 0.05 on it is all that counts."""
+    model = tiny()
+    every = evaluate_in_detail(model, pictures, progress=False, tide=False)
+    scores = sorted(result["score"] for result in every.box_results)
+    limit = round(scores[2 * len(scores) // 3], 2)
+    assert scores[0] < limit < scores[-1]
+    found = confident(every, (0.05, limit))
+    surer = maskrcnn.MaskRCNN(dataclasses.replace(model.config, detection_min_score=limit), network=model.network)
+    with_limit = maskrcnn.evaluate(surer, pictures, progress=False, tide=False)
+    assert set(found) == {"bbox", "mask"}
+    for task, measures in found.items():
+        for name in ("ap", "ap50", "ap75"):
+            assert measures[f"{name}_at5"] == every.measures[task][name]
+            np.testing.assert_allclose(measures[f"{name}_at{limit * 100:.0f}"], with_limit[task][name], atol=1e-9)
+
+
+def test_what_a_detector_is_not_sure_of_is_lost(made):
+    """A perfect detector whose scores lie between 0.5 and 1."""
+    dataset = made.dataset()
+    every = evaluate_in_detail(made.model(dataset), dataset, progress=False, tide=False)
+    found = confident(every, (0.05, 0.7))
+    assert found["mask"]["ap50_at5"] == 1 and 0.2 < found["mask"]["ap50_at70"] < 0.9
+    assert confident(every, (0.99999,))["bbox"]["ap_at100"] == 0
+    assert confident(every, ()) == {"bbox": {}, "mask": {}}

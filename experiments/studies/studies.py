@@ -11,37 +11,43 @@ from experiments.runs.monitoring.progress_bar import Work, clock
 from experiments.runs.run_folder import write_text
 from experiments.studies.agreement_pictures import agreement_pages
 from experiments.studies.agreement_study import agreement_study
-from experiments.studies.budget_study import budget_study
+from experiments.studies.budget_pictures import budget_pages
+from experiments.studies.budget_study import Asked, budget_study
 from experiments.studies.phases_study import ARMS, phases_study
 from experiments.studies.ratios_study import ASKED, ratios_study
-from experiments.studies.study_pictures import budget_pages, phases_pages, ratios_pages
+from experiments.studies.study_pictures import phases_pages, ratios_pages
+from experiments.studies.track_study import track_study
 
 
-def ask(question: str, problem: Problem, allowed: tuple[float, ...], turns: int) -> list[Path]:
+def ask(question: str, problem: Problem, budgets: Asked, turns: int) -> list[Path]:
     """Answer a question; what is finished is not done again.
 
     Args:
-        question: "phases", "budgets", "ratios" or "agreement".
+        question: "phases", "budgets", "ratios", "agreement" or "track".
         problem: with its recipe.
-        allowed, turns: see `taskprune study --help`.
+        budgets, turns: see `taskprune study --help`.
 
     Returns:
         the paths of the tables, the picture and the page.
 
     Raises:
-        UserError: the folder is of another recipe.
+        UserError: the folder is of another recipe, or the question cannot be asked of the problem.
     """
     recipe = problem.recipe
     folder = Path(recipe.results) / f"{recipe.name}_{question}"
     titles = problem.declaration().titles
-    _same_recipe(problem, folder, question, allowed, turns)
-    with Work({"step": _steps(question, problem, len(allowed))}) as work:
+    searches = len(budgets.searches(problem)) * len(budgets.allowed)
+    budgets.budget(problem, (problem.declaration().tasks[0].name,), budgets.allowed[0])  # before anything is trained
+    _same_recipe(problem, folder, question, budgets, turns)
+    if question == "track":
+        return track_study(problem, folder)  # the tracker's table stands where the bar would
+    with Work({"step": _steps(question, problem, searches)}) as work:
         if question == "phases":
             phases_study(problem, folder, work, turns)
             made = [folder / "phases.csv", *phases_pages(folder, titles)]
         elif question == "budgets":
-            budget_study(problem, folder, work, allowed)
-            made = [folder / "budgets.csv", folder / "budget_tasks.csv", *budget_pages(folder)]
+            budget_study(problem, folder, work, budgets)
+            made = [folder / "budgets.csv", folder / "budget_tasks.csv", *budget_pages(folder, titles)]
         elif question == "agreement":
             agreement_study(problem, folder, work)
             made = [folder / "agreement.csv", *agreement_pages(folder)]
@@ -52,20 +58,20 @@ def ask(question: str, problem: Problem, allowed: tuple[float, ...], turns: int)
     return made
 
 
-def _steps(question: str, problem: Problem, budgets: int) -> int:
+def _steps(question: str, problem: Problem, searches: int) -> int:
     """Updates in all, for the bar; groups are not known before the model is."""
-    recipe, tasks = problem.recipe, len(problem.declaration().tasks)
+    recipe = problem.recipe
     dense, tuned, ratios = recipe.training.steps, recipe.finetune.steps, len(recipe.grid.ratio)
     each = {
         "phases": len(ARMS) * (dense + (1 + ratios) * tuned),
-        "budgets": dense + budgets * (1 + tasks) * 6 * tuned,
+        "budgets": dense + (1 + 4 * searches) * tuned,
         "agreement": dense,
         "ratios": dense + (1 + 3 * ratios) * tuned + 4 * len(ASKED) * tuned // 2,
     }
     return each[question] * len(recipe.seeds)
 
 
-def _same_recipe(problem: Problem, folder: Path, question: str, allowed: tuple, turns: int) -> None:
+def _same_recipe(problem: Problem, folder: Path, question: str, budgets: Asked, turns: int) -> None:
     """Write recipe.yaml, or see that it says the same as before.
 
     Raises:
@@ -73,7 +79,12 @@ def _same_recipe(problem: Problem, folder: Path, question: str, allowed: tuple, 
     """
     import yaml
 
-    questions: dict[str, dict[str, Any]] = {"phases": {"turns": turns}, "budgets": {"allowed": list(allowed)}}
+    more = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in vars(budgets).items()
+        if name == "allowed" or value != getattr(Asked, name)
+    }
+    questions: dict[str, dict[str, Any]] = {"phases": {"turns": turns}, "budgets": more}
     said = {**problem.recipe.changed(), **questions.get(question, {})}
     text = f"# taskprune study {question} {folder / 'recipe.yaml'}\n" + yaml.safe_dump(said, sort_keys=False)
     path = folder / "recipe.yaml"

@@ -58,7 +58,7 @@ class Asked:
         Raises:
             UserError: a measure that the problem does not declare, or two of one task.
         """
-        declared, measure = problem.declaration(), {}
+        declared, measure = problem.declaration(), dict[str, str]()
         owner = {f"{task.name}_{one.name}": task.name for task in declared.tasks for one in task.measures}
         for column in self.measures:
             if column not in owner or owner[column] in measure:

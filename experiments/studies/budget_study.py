@@ -109,7 +109,7 @@ class _Judged:
         self.model = model
 
     @functools.cached_property
-    def control(self) -> tuple[Mapping, Mapping, Answers | None]:
+    def control(self) -> tuple[dict[str, dict[str, float]], Mapping, Answers | None]:
         """The dense model trained on as long: its measures on the tune split, on the test split, and its answers."""
         one = self.model
         one.rest()

@@ -53,7 +53,7 @@ def _one(problem: Problem, seed: int, folder: Path) -> list[dict[str, Any]]:
         one = StudyModel(problem, seed, work)
         one.train(folder / "states" / f"joint_s{seed}.npz", recipe.training.steps, "training", dense=True)
     one.work = Meter()
-    name = next((name for name in grid.schedule if name != "one_shot"), "polynomial_decay")
+    name: Any = next((name for name in grid.schedule if name != "one_shot"), "polynomial_decay")
     pruner = pruning.PruningCallback(
         lambda graph: one.scores(), choices.gradual(name, wanted, grid.ratio[0], steps), graph=one.graph,
         **choices.plan_arguments(grid.scope[0], grid.budget[0], wanted, one.shapes),

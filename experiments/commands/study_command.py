@@ -16,6 +16,7 @@ never done again: after an interruption, start the same command again.
   --unit points                 or in points (1: an AP of 0.40 that falls to 0.39), percent of the measure, or absolute
   --measures mask_ap bbox_ap    by which tasks are judged; the primary measure of the others
   --counting all mask           whose budget: of all tasks together, of one alone; a search for each, all if not given
+  --trials N                    budgets: short fine-tunings of a search, at most; 4 if not given
   --turns N                     phases: turns of each task where they alternate
 """
 
@@ -45,6 +46,8 @@ class Study(Recipe):
     """budgets: columns by which tasks are judged, such as mask_ap; a task's primary measure where none is named."""
     counting: tuple[str, ...] = ()
     """budgets: all: the tasks together; or a task that counts alone. A search for each; every one if empty."""
+    trials: Count = 4
+    """budgets: trials of a search, each with a fine-tuning, at most."""
     turns: Count = 30
     """phases: turns of each task where they alternate."""
 
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     from experiments.studies.studies import ask
 
     tensorflow_setup.prepare(settings.threads)
-    budgets = Asked(settings.allowed, settings.unit, settings.measures, settings.counting)
+    budgets = Asked(settings.allowed, settings.unit, settings.measures, settings.counting, settings.trials)
     for path in ask(question, open_problem(settings), budgets, settings.turns):
         print(path)
     return 0

@@ -32,12 +32,14 @@ class Asked:
         unit: of the drops, as `schedules.TaskBudget` has it.
         measures: columns that tasks are judged by, "mask_ap"; a task's primary one where none is named.
         counting: "all" tasks together, or the name of a task that counts alone; a search for each. Empty: every one.
+        trials: of a search, at most.
     """
 
     allowed: tuple[float, ...] = (2.0, 5.0, 10.0)
     unit: str = "quality"
     measures: tuple[str, ...] = ()
     counting: tuple[str, ...] = ()
+    trials: int = 4
 
     def searches(self, problem: Problem) -> dict[str, tuple[str, ...]]:
         """Whose budget -> the tasks that count.
@@ -94,7 +96,8 @@ def budget_study(problem: Problem, folder: Path, work: Meter, asked: Asked) -> N
         for drop in asked.allowed:
             for who, counting in asked.searches(problem).items():
                 budget, label = asked.budget(problem, counting, drop), f"budget_{drop:g}_{who}_s{seed}"
-                search = functools.partial(_search, model, seed, budget, who, drop, folder / "searches" / label)
+                place = folder / "searches" / label
+                search = functools.partial(_search, model, seed, budget, who, drop, place, asked.trials)
                 found += unit(folder, label, search)
                 tables = {"budget_trials": [trial for row in found for trial in row.get("history", ())]}
                 tables["budget_tasks"] = [{k: v for k, v in row.items() if k != "history"} for row in found]
@@ -143,7 +146,8 @@ class _Judged:
 
 
 def _search(
-    model: Callable[[int], _Judged], seed: int, budget: schedules.TaskBudget, who: str, drop: float, folder: Path
+    model: Callable[[int], _Judged], seed: int, budget: schedules.TaskBudget, who: str, drop: float, folder: Path,
+    trials: int,
 ) -> list[dict[str, Any]]:
     """A row for each task that counts; the first one has the trials too."""
     of_seed = model(seed)
@@ -151,7 +155,7 @@ def _search(
     one.rest()
     found = pruning.BudgetSearch(
         one.graph, one.scores(), budget, one.tasks, lambda model: one.finetune(text=f"budget {drop:g}: fine-tuning"),
-        folder, grow={"input_shapes": one.shapes}, reference=tune, say=one.work.note,
+        folder, trials=trials, grow={"input_shapes": one.shapes}, reference=tune, say=one.work.note,
     ).run()  # fmt: skip
     head: dict[str, Any] = {"seed": seed, "tasks": who, "allowed": drop, "unit": budget.unit}
     rows = [

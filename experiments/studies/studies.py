@@ -36,12 +36,13 @@ def ask(question: str, problem: Problem, budgets: Asked, turns: int) -> list[Pat
     recipe = problem.recipe
     folder = Path(recipe.results) / f"{recipe.name}_{question}"
     titles = problem.declaration().titles
-    searches = len(budgets.searches(problem)) * len(budgets.allowed)
-    budgets.budget(problem, (problem.declaration().tasks[0].name,), budgets.allowed[0])  # before anything is trained
+    if question == "budgets":  # what cannot be asked is said before anything is trained
+        for counting in budgets.searches(problem).values():
+            budgets.budget(problem, counting, budgets.allowed[0])
     _same_recipe(problem, folder, question, budgets, turns)
     if question == "track":
         return track_study(problem, folder)  # the tracker's table stands where the bar would
-    with Work({"step": _steps(question, problem, searches)}) as work:
+    with Work({"step": _steps(question, problem, budgets)}) as work:
         if question == "phases":
             phases_study(problem, folder, work, turns)
             made = [folder / "phases.csv", *phases_pages(folder, titles)]
@@ -58,13 +59,14 @@ def ask(question: str, problem: Problem, budgets: Asked, turns: int) -> list[Pat
     return made
 
 
-def _steps(question: str, problem: Problem, searches: int) -> int:
+def _steps(question: str, problem: Problem, budgets: Asked) -> int:
     """Updates in all, for the bar; groups are not known before the model is."""
     recipe = problem.recipe
+    searches = len(budgets.searches(problem)) * len(budgets.allowed)
     dense, tuned, ratios = recipe.training.steps, recipe.finetune.steps, len(recipe.grid.ratio)
     each = {
         "phases": len(ARMS) * (dense + (1 + ratios) * tuned),
-        "budgets": dense + (1 + 4 * searches) * tuned,
+        "budgets": dense + (1 + budgets.trials * searches) * tuned,
         "agreement": dense,
         "ratios": dense + (1 + 3 * ratios) * tuned + 4 * len(ASKED) * tuned // 2,
     }

@@ -89,11 +89,7 @@ class Problem:
         raise NotImplementedError
 
     def evaluate_with_answers(self, model: keras.Model, split: str) -> tuple[Measured, Answers | None]:
-        """`evaluate`, and what the model answered on each sample: for intervals over samples, the worst class, churn.
-
-        Returns:
-            the measures; the answers, or None where a problem keeps none.
-        """
+        """`evaluate`, and what the model answered on each sample, for intervals, worst class, churn; None: not kept."""
         return self.evaluate(model, split), None
 
     def churn(self, dense: Answers, now: Answers) -> Measured:
@@ -223,6 +219,10 @@ class Problem:
         from experiments.problems.functional import uncompiled
 
         return uncompiled(model)
+
+    def at_input_size(self, model: keras.Model, size: int) -> keras.Model:
+        """The same network, its weights shared, on samples of a smaller size (px); UserError where there is none."""
+        raise UserError(f"smaller_inputs: {size}: the samples of {type(self).__name__} have one size; leave it out")
 
     def load(self, path: str | Path) -> keras.Model:
         """Read a saved model; UserError where there is none, or it cannot be read."""

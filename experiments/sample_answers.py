@@ -6,11 +6,21 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from experiments.errors import UserError
 from experiments.runs.run_folder import written_whole
+
+
+class Redrawn(Protocol):
+    """A measure whose samples can be drawn again without measuring anything again."""
+
+    @property
+    def samples(self) -> int: ...
+
+    def drawn(self, times: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,11 @@ class Tally:
                 f"a Tally counts {shapes[0]} of {shapes[1]} for {len(self.classes)} classes; expected two arrays of "
                 "(samples, classes), or of (samples, 1) without classes"
             )
+
+    @property
+    def samples(self) -> int:
+        """N."""
+        return len(self.counted)
 
     def drawn(self, times: np.ndarray) -> np.ndarray:
         """The measure where each sample counts so many times.
@@ -82,10 +97,21 @@ class Answers:
         tallies: task -> its primary measure as sums over samples, in the same order for every model; a task may be
             missing.
         found: arrays that `Problem.churn` compares; what they are is the problem's own affair.
+        others: column -> a measure that is no primary one, such as "mask_ap"; not kept in files.
     """
 
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     found: Mapping[str, np.ndarray] = field(default_factory=dict)
+    others: Mapping[str, Redrawn] = field(default_factory=dict)
+
+    def redrawn(self, task: str, measure: str, primary: str) -> Redrawn | None:
+        """A task's measure, for a bootstrap; None where the samples of it cannot be drawn again.
+
+        Args:
+            task, measure: which.
+            primary: the measure that the task's tally is of.
+        """
+        return self.tallies.get(task) if measure == primary else self.others.get(f"{task}_{measure}")
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As arrays by name; `read_answers` is the inverse of writing them with `np.savez`."""
@@ -136,7 +162,7 @@ def keep_answers(run: Path, stage: str, answers: Answers) -> None:
 
 
 def bootstrap(
-    now: Tally, reference: Tally, confidence: float = 0.95, draws: int = 1000, seed: int = 0
+    now: Redrawn, reference: Redrawn, confidence: float = 0.95, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile interval of the difference of two models' measure, the same samples drawn for both (Efron 1979).
 
@@ -152,13 +178,11 @@ def bootstrap(
     Raises:
         ValueError: the two are not of the same samples.
     """
-    if len(now.counted) != len(reference.counted):
-        raise ValueError(
-            f"{len(now.counted)} and {len(reference.counted)} samples: a paired bootstrap wants the same samples"
-        )
-    if len(now.counted) < 2:
+    count = now.samples
+    if count != reference.samples:
+        raise ValueError(f"{count} and {reference.samples} samples: a paired bootstrap wants the same samples")
+    if count < 2:
         return float("nan"), float("nan")
-    count = len(now.counted)
     times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws).astype(float)
     differences = now.drawn(times) - reference.drawn(times)
     tail = 100 * (1 - confidence) / 2

@@ -145,6 +145,7 @@ class Curves:
             "final": _named(ends, ends),
             "scratch": self._scratch_rows(rows[rows["stage"] == "scratch"], ends),
         }
+        self.smaller = table[table["stage"] == "smaller_input"]
         self.looks = looks(self.names)
         self.seeds = int(ends["seed"].nunique())
         self.several = several_models(table)
@@ -194,6 +195,7 @@ class Curves:
                     if self.several and kind == "final":
                         axis.plot(*start, "*", color=look.colour, markersize=9, zorder=6, clip_on=False)
                 self._scratch(axis, name, panel.column, look)
+            self._smaller_inputs(axis, panel.column)
             axis.set_ylabel(wrapped(panel.label))
         shown = [stage for stage in self._lines() if self.table["stage"].eq(stage).any()]
         self._finish(figure, title, self._legend(shown, not self.rows["pruned"].empty))
@@ -213,6 +215,7 @@ class Curves:
             for name, look in self.looks.items():
                 draw_band(axis, self.points("final", name, column), look, (self.start("final", name, column)[0], 0.0))
                 self._scratch(axis, name, column, look)
+            self._smaller_inputs(axis, column)
             low, high = axis.get_ylim()
             floors, controls = self.levels("floor", panel.column), self.levels("dense_control", panel.column)
             floors = [] if self.several else floors  # each model's control is another distance away from it
@@ -232,9 +235,21 @@ class Curves:
             points["x"], points["mean"], marker="+", s=55, linewidths=1.7, color=look.colour, zorder=5, clip_on=False
         )
 
+    def _smaller_inputs(self, axis: Axes, column: str) -> None:
+        """The dense networks on smaller pictures, with the size beside each."""
+        if self.smaller.empty or column not in self.smaller:
+            return
+        for (_, size), rows in self.smaller.groupby([self.smaller["model"].fillna(""), "input_size"]):
+            x, y = rows["remaining"].mean(), rows[column].mean()
+            axis.plot(x, y, "x", color=INK, markersize=6, markeredgewidth=1.6, zorder=5, clip_on=False)
+            axis.annotate(
+                f"{size:.0f}", (x, y), xytext=(0, -10), textcoords="offset points", ha="center", fontsize=7, color=INK
+            )
+
     def _axes(self, panels: list[Panel]) -> tuple[Figure, list[Axes]]:
         figure, axes = panel_grid(len(panels), (2.55, 2.7), sharex=True)
-        shares = [rows["remaining"].max() for rows in self.rows.values() if rows["remaining"].notna().any()]
+        every = (*self.rows.values(), self.smaller)
+        shares = [rows["remaining"].max() for rows in every if rows["remaining"].notna().any()]
         for panel, axis in zip(panels, axes, strict=True):
             axis.set_title(wrapped(panel.title, TITLE_LETTERS))
             share_axis(axis, max(shares), wrapped(left_text(self.table, self.options.cost)))
@@ -260,6 +275,9 @@ class Curves:
                     "same network from scratch", color=INK, linestyle="", marker="+", markersize=8, markeredgewidth=1.7
                 )
             )
+        if not self.smaller.empty:
+            text = "dense, on smaller pictures (px)"
+            handles.append(entry(text, color=INK, linestyle="", marker="x", markersize=6, markeredgewidth=1.6))
         for stage in references:
             name, colour, dashes = REFERENCES[stage]
             handles.append(entry(name, color=colour, linestyle=dashes, linewidth=1.1))

@@ -20,8 +20,8 @@ from experiments.table.task_curves import COSTS, counted, final_rows, names, rem
 
 # Shown at first, besides the measures of summaries; the other columns come with a click.
 SHOWN = (
-    "run", "stage", "model", "criterion", "scope", "schedule", "part", "macs_asked", "asked", "achieved", "seed",
-    "effective_macs", "latency_ratio", "latency_first_ratio", "step_seconds",
+    "run", "stage", "model", "criterion", "scope", "schedule", "part", "macs_asked", "asked", "achieved", "input_size",
+    "seed", "effective_macs", "latency_ratio", "latency_first_ratio", "step_seconds",
 )  # fmt: skip
 SECTIONS = {
     "summary": "Summary", "drops": "What each task lost", "verdicts": "What may be said", "plots": "Plots",

@@ -14,6 +14,7 @@ from experiments.runs.executors.jobs import cores
 from experiments.runs.grid import Run
 from experiments.runs.monitoring.progress_bar import Meter, clock
 from experiments.runs.monitoring.stopwatch import Stopwatch
+from experiments.runs.rivals.smaller_inputs import check_smaller_inputs
 from experiments.runs.runner import Runner, check_data
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training.loop import fit
@@ -51,6 +52,7 @@ def report(problem: Problem, workers: int = 1) -> str:
         if not any(run.settings.variant == name for run in unfinished):
             continue
         seed_model = SeedModel(one, recipe.seeds[0], quiet, Stopwatch())
+        check_smaller_inputs(one, seed_model.model)
         speed, todo = measure(seed_model), []
         for run in [run for run in unfinished if run.settings.variant == name]:
             try:
@@ -91,7 +93,7 @@ def estimate(left: list[Run], units: Counter[str], speed: Speed) -> float:
         units: their steps and samples.
         speed: measured.
     """
-    smaller = [run for run in left if {"removed", "scratch"} & {*run.stages}]
+    smaller = [run for run in left if {"removed", "scratch", "smaller_input"} & {*run.stages}]
     networks = {run.network for run in left}
     compiled_steps = len(networks) + sum("scratch" in run.stages for run in left)
     # Beside the measures, a smaller network's inference is compiled for its latency.

@@ -23,7 +23,7 @@ from experiments.settings.recipe import (
 )
 from experiments.settings.retraining_settings import OWN_CUTS, RetrainingName, control_of, mattering
 
-Kind = Literal["dense", "dense_control", "pruned"]
+Kind = Literal["dense", "dense_control", "smaller_input", "pruned"]
 BY_TASK = ("taylor", "fisher", "loss_rise")  # criteria that score each task, for an arbiter to join
 
 
@@ -48,6 +48,8 @@ class RunSettings(Settings):
     """in place of the ratio: MACs that are to be left, or the name of a model that has as many."""
     variant: str | None = None
     """name of the model, where the grid compares several."""
+    input_size: int | None = None
+    """px, of the dense model on smaller pictures."""
     retraining: RetrainingName = "finetune"
     training: TrainingSettings = TrainingSettings()
     pruning: PruningSettings = PruningSettings()
@@ -86,6 +88,7 @@ class Run:
         """
         run = self.settings
         start = f"{run.criterion}-{self._amount}" if run.kind == "pruned" else run.kind
+        start += f"-{run.input_size}" if run.input_size else ""
         model = f"-{run.variant}" if run.variant else ""
         again = f"-r{run.repeat}" if run.repeat else ""
         changed = {key: value for key, value in run.changed().items() if key not in ("evaluation", "variant")}
@@ -121,7 +124,7 @@ class Run:
         """The stages before them; its model is that of the last one."""
         run = self.settings
         if run.kind != "pruned":
-            return ("floor", "dense") if run.kind == "dense" else ("dense_control",)
+            return ("floor", "dense") if run.kind == "dense" else (run.kind,)
         if run.retraining == "scratch":
             return ("scratch",)
         first = ("pruned", "recalibrated") if run.pruning.recalibration_pictures else ("pruned",)
@@ -170,7 +173,7 @@ def dense_runs(recipe: Recipe) -> list[Run]:
 
 
 def grid(recipe: Recipe) -> list[Run]:
-    """Every run of a recipe: for each model and seed the dense one, its controls and the pruned ones."""
+    """Every run of a recipe: for each model and seed the dense one, its controls and rivals, and the pruned ones."""
     found: dict[str, Run] = {}
     for bare in dense_runs(recipe):
         dense, seed = dataclasses.replace(bare, quantize=recipe.quantize), bare.settings.seed
@@ -179,6 +182,10 @@ def grid(recipe: Recipe) -> list[Run]:
             for way in recipe.grid.retraining
             if control_of(way)
         }
+        rivals = [
+            Run(dense.settings.model_copy(update={"kind": "smaller_input", "input_size": size}), dense.name)
+            for size in recipe.smaller_inputs
+        ]
         repeats = range(recipe.repeats if seed == recipe.seeds[0] else 1)
         points = _points(recipe.grid, dense.settings.variant)
         pruned = [
@@ -191,7 +198,7 @@ def grid(recipe: Recipe) -> list[Run]:
             for repeat in repeats
             for point in points
         ]
-        found.update({run.name: run for run in (dense, *controls.values(), *pruned)})
+        found.update({run.name: run for run in (dense, *controls.values(), *rivals, *pruned)})
     return list(found.values())
 
 

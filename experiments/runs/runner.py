@@ -24,6 +24,7 @@ from experiments.runs.monitoring import run_log
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.monitoring.run_log import RunLog
 from experiments.runs.monitoring.stopwatch import Stopwatch
+from experiments.runs.rivals.smaller_inputs import check_smaller_inputs
 from experiments.runs.run_folder import RunFolder, WriteError, is_write_error, written_whole
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.stages import Stages
@@ -43,7 +44,9 @@ def units_left(run: Run, folder: RunFolder, examples: int) -> Counter[str]:
     """Units of work that a run still has: training steps, and held-out samples to evaluate."""
     settings, left = run.settings, [stage for stage in run.stages if not folder.finished(stage)]
     steps = 0
-    if settings.kind == "dense" or settings.retraining == "scratch":
+    if settings.kind == "smaller_input":
+        pass  # measured as it is
+    elif settings.kind == "dense" or settings.retraining == "scratch":
         steps = 0 if folder.model.exists() else settings.training.steps
     elif settings.retraining != "none":
         steps = settings.finetune.steps if not folder.finished("finetuned") and left else 0
@@ -170,6 +173,7 @@ class Runner:
             self._network = run.network
             _ = self.seed_model.costs
             check_compressions(self.problem, self.recipe.quantize)
+            check_smaller_inputs(problem, self.seed_model.model)
             for part in ("all", *self.recipe.grid.part):  # what cannot be pruned is said before anything is trained
                 self.seed_model.graph(part)
         if run.dense and not self.seed_model.has_dense:

@@ -22,13 +22,13 @@ import pruning
 from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.runs.grid import RunSettings
-from experiments.runs.kernel_histograms import bins, histograms
+from experiments.runs.kernel_histograms import before_and_after, bins, histograms
 from experiments.runs.measuring import Costs, Measuring
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.monitoring.run_log import RunLog
 from experiments.runs.monitoring.selection_cost import SelectionCost
 from experiments.runs.monitoring.stopwatch import Stopwatch
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.run_folder import RunFolder, write_text
 from experiments.runs.training import choices
 from experiments.runs.training.history import History, epoch_steps
 from experiments.runs.training.loop import fit, steps_done
@@ -64,8 +64,6 @@ class SeedModel:
         keras.utils.set_random_seed(seed)
         self.model = self.compiled(problem.model(seed), self.recipe.training)
         self._graphs: dict[str, pruning.ChannelGraph] = {}
-        self._criteria: dict[tuple[str, str], pruning.TaskCriterion] = {}
-        self._dense_scores: dict[tuple[str, str], dict[str, pruning.Scores]] = {}
         self._norms: dict[int, pruning.NormStatistics] = {}
         self.selection = SelectionCost()
         self._new = State(self.model)
@@ -89,6 +87,11 @@ class SeedModel:
     def costs(self) -> Costs:
         """Costs of the seed's model."""
         return Costs(self.problem, self.model)
+
+    @functools.cached_property
+    def scorer(self) -> choices.Scorer:
+        """Scores the channels of the seed's model; what that costs is charged."""
+        return choices.Scorer(self.problem, self.model, self.seed, self.costs.shapes, self.selection.of)
 
     def graph(self, part: str) -> pruning.ChannelGraph:
         """What may be pruned: in "all" parts, or in one.
@@ -120,7 +123,6 @@ class SeedModel:
         self._new.restore()
         read_weights(self.problem, self.model, path)
         self._dense = State(self.model)
-        self._dense_scores.clear()
         self._norms.clear()
         self.selection.forget()
         self.edges = bins(self.graph("all"))
@@ -144,26 +146,9 @@ class SeedModel:
             run: the run's settings.
             keep: whether the weights are the dense ones, whose scores serve several runs.
         """
-        graph = self.graph(run.part)
         assert run.criterion is not None, "a run that prunes has a criterion"
-        if run.criterion in choices.FROM_WEIGHTS:
-            criterion = choices.from_weights(run.criterion, self.seed)
-            try:
-                return self.selection.of(lambda: criterion(graph))
-            except ValueError as error:  # batch_norm_scale, where a layer has no batch norm
-                raise UserError(f"criterion {run.criterion}: {error} (in a recipe: pruning.exclude)") from error
-        assert run.arbiter is not None, "a criterion by task has an arbiter"
-        key = (run.criterion, run.part)
-        if key not in self._criteria:  # they are kept, because each compiles its gradients once
-            batches = self.problem.calibration(run.pruning.criterion_pictures, self.seed)
-            losses = self.problem.task_losses(self.model)
-            self._criteria[key] = choices.from_data(
-                run.criterion, losses, batches, self.costs.shapes, run.pruning.chunk
-            )
-        by_task = self.selection.of(
-            lambda: self._criteria[key].by_task(graph), run.pruning.criterion_pictures, key if keep else None
-        )
-        return choices.ARBITERS[run.arbiter]()(by_task)
+        key = (run.criterion, run.part) if keep else None
+        return self.scorer.scores(run.criterion, run.arbiter, self.graph(run.part), run.pruning, key)
 
     def plan(self, run: RunSettings) -> pruning.Plan:
         """The plan of a run that loses its channels at once, from the dense weights, which are in the model."""
@@ -187,14 +172,7 @@ class SeedModel:
         return pruning.PruningCallback(criterion, schedule, graph=self.graph(run.part), **self._how(run))
 
     def _how(self, run: RunSettings) -> dict[str, Any]:
-        return {
-            "scope": run.scope,
-            "measure": run.budget,
-            "round_to": run.pruning.round_to,
-            "min_channels": run.pruning.min_channels,
-            "keep_at_least": run.pruning.keep_at_least,
-            "input_shapes": None if run.budget == "filters" else self.costs.shapes,
-        }
+        return choices.plan_arguments(run.scope, run.budget, run.pruning, self.costs.shapes)
 
     def hold(self, plan: pruning.Plan, part: str) -> None:
         """Silence a plan's channels and keep them so."""
@@ -223,6 +201,10 @@ class SeedModel:
     def removed(self, plan: pruning.Plan) -> keras.Model:
         """A physically smaller model, not compiled."""
         return pruning.remove(self.problem.uncompiled(self.model), plan)
+
+    def write_histograms(self, folder: RunFolder, graph: pruning.ChannelGraph) -> None:
+        """How the weights were spread before pruning, and are now."""
+        write_text(folder.path / "histograms.json", before_and_after(self.histograms, graph, self.edges))
 
     # Training
 

@@ -13,12 +13,12 @@ import pruning
 from experiments.runs.compared_models import ComparedModels, beside_first
 from experiments.runs.compression.compressed_stages import CompressedStages, file_columns
 from experiments.runs.grid import Run
-from experiments.runs.kernel_histograms import before_and_after
-from experiments.runs.measuring import Costs
+from experiments.runs.measuring import Costs, filters_gone
 from experiments.runs.retraining.decayed import cut_after_decay
 from experiments.runs.retraining.distilled import learning_from_dense
 from experiments.runs.retraining.rewound import cut_and_rewind, go_back, keeping
-from experiments.runs.run_folder import RunFolder, write_text, written_whole
+from experiments.runs.rivals.smaller_inputs import measured_on_smaller
+from experiments.runs.run_folder import RunFolder, written_whole
 from experiments.runs.seed_model import SeedModel
 from experiments.runs.training import choices
 from experiments.runs.training.dense_training import train_dense
@@ -59,6 +59,7 @@ class Stages:
         """All that is not finished."""
         self.seed_model.selection.clear()
         kinds = {"dense": self.dense, "dense_control": self.control, "pruned": self.pruned}
+        kinds["smaller_input"] = self.smaller_input
         # What is measured in fewer bits is the model in the file: a finished run need not be taken up for it.
         if not (self.run.compressed and self.folder.finished(*self.run.uncompressed) and self.folder.model.exists()):
             (self.scratch if self.settings.retraining == "scratch" else kinds[self.settings.kind])()
@@ -97,6 +98,11 @@ class Stages:
         self._write("dense_control", self._tuning(run.finetune.steps), self._measured(seed_model.model), self._file())
         self.folder.checkpoint.unlink(missing_ok=True)
 
+    def smaller_input(self) -> None:
+        """Measure the dense model, as it is, on smaller pictures."""
+        self.seed_model.restore_dense()
+        self._write("smaller_input", measured_on_smaller(self.seed_model, self.run, self._measured_small))
+
     def pruned(self) -> None:
         """Prune, recalibrate, fine-tune with the masks held, remove."""
         seed_model, run, folder = self.seed_model, self.settings, self.folder
@@ -106,7 +112,7 @@ class Stages:
             if not folder.finished("pruned"):
                 self._write("pruned", self._tuning(last), self._measured(seed_model.model))
             if run.retraining == "none":
-                self._histograms(seed_model.graph("all"))
+                seed_model.write_histograms(folder, seed_model.graph("all"))
             if "recalibrated" in self.run.stages:
                 if steps_done(seed_model.model) == last:
                     with seed_model.watch("prune"):
@@ -151,9 +157,8 @@ class Stages:
             save_model(seed_model.problem, small, folder.model)
         else:
             read_weights(seed_model.problem, small, folder.model)
-        gone = sum(int(group.filters[plan.gone(group.name)].sum()) for group in seed_model.graph(run.part).prunable)
-        every = [sum(int(g.filters.sum()) for g in seed_model.graph(part).prunable) for part in (run.part, "all")]
-        achieved = {"achieved": plan.achieved, "achieved_filters": gone / every[1]}
+        gone = {group.name: plan.gone(group.name) for group in seed_model.graph(run.part).prunable}
+        achieved = {"achieved": plan.achieved, "achieved_filters": filters_gone(seed_model.graph("all"), gone)}
         self._write("scratch", self._training(), self._measured_small(small, achieved), self._file())
         folder.checkpoint.unlink(missing_ok=True)
 
@@ -268,13 +273,8 @@ class Stages:
             seed_model.work.say(f"{self.text}: timing")
             row |= seed_model.measuring.latency(small, seed_model.model)
             row |= beside_first(row, self._dense_folder.read("dense"))
-        self._histograms(graph)
+        seed_model.write_histograms(self.folder, graph)
         return row
-
-    def _histograms(self, graph: pruning.ChannelGraph) -> None:
-        """How the weights were spread before pruning, and are now."""
-        content = before_and_after(self.seed_model.histograms, graph, self.seed_model.edges)
-        write_text(self.folder.path / "histograms.json", content)
 
     def _write(self, stage: str, *columns: dict[str, Any]) -> None:
         run = self.settings

@@ -224,6 +224,9 @@ class Recipe(Settings):
     """folder that the sweep's folder is made in."""
     dense_from: str | None = None
     """folder of another sweep, such as results/shapes_hard: its dense models are copied where they are the same."""
+    smaller_inputs: tuple[Count, ...] = ()
+    """a rival to pruning: every dense model also measured, as it is, on pictures whose shorter side has so many px; a
+    run each."""
     quantize: tuple[CompressionName, ...] = ()
     """every run's last model in fewer bits as well, a row each: int8; float16; cluster16, 32, 64: so many different
     weights in a layer; tfmot_cluster16, tfmot_qat: the same and quantization-aware training by

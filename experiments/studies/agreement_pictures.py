@@ -30,16 +30,16 @@ def agreement_pages(folder: Path, parts: dict[str, str] | None = None) -> list[P
 
 
 def _figure(table: pd.DataFrame, titles: dict[str, str]) -> Figure:
-    """Two panels over the groups in the model's order: IoU beside chance, and the gradients' cosine."""
+    """Panels over the groups in the model's order: IoU beside chance, rank correlation, and the gradients' cosine."""
     groups = list(dict.fromkeys(table["group"]))
     pairs = list(dict.fromkeys(zip(table["task"], table["other"], strict=True)))
     place = {group: number for number, group in enumerate(groups)}
-    figure, axes = axes_grid(2, 1, (max(5.0, 1.6 + 0.17 * len(groups)), 5.4), sharex=True, height_ratios=(1.5, 1.0))
-    overlap, cosine = axes[:, 0]
+    figure, axes = axes_grid(3, 1, (max(5.0, 1.6 + 0.17 * len(groups)), 7.0), sharex=True, height_ratios=(1.5, 1, 1))
+    overlap, ranks, cosine = axes[:, 0]
     for number, pair in enumerate(pairs):
         rows = table[(table["task"] == pair[0]) & (table["other"] == pair[1])]
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-        for axis, name in ((overlap, "iou"), (cosine, "cosine")):
+        for axis, name in ((overlap, "iou"), (ranks, "rank_correlation"), (cosine, "cosine")):
             means = rows.groupby("group", sort=False)[name].mean()
             x = [place[group] for group in means.index]
             # Where a pair skips groups (one of the two does not reach them) the line is broken.
@@ -50,14 +50,16 @@ def _figure(table: pd.DataFrame, titles: dict[str, str]) -> Figure:
             )  # fmt: skip
     chance = table.groupby("group", sort=False)["chance"].mean()
     overlap.plot([place[group] for group in chance.index], chance, color=GREY, linewidth=1, linestyle=(0, (2, 2)))
-    cosine.axhline(0, color=INK, linewidth=0.8)
+    for axis in (ranks, cosine):
+        axis.axhline(0, color=INK, linewidth=0.8)
     part_of = dict(zip(table["group"], table["part"], strict=True))
-    _parts(overlap, cosine, groups, part_of, titles)
+    _parts(axes[:, 0], groups, part_of, titles)
     overlap.set(ylabel="IoU of the channels\nthat two tasks keep", ylim=(0, 1))
+    ranks.set(ylabel="rank correlation\nof the scores")
     cosine.set(ylabel="cosine of\nthe gradients")
     cosine.set_xticks(range(len(groups)), [group.rpartition("/")[2] for group in groups], rotation=90, fontsize=6)
-    cosine.grid(axis="x", visible=False)
-    overlap.grid(axis="x", visible=False)
+    for axis in axes[:, 0]:
+        axis.grid(axis="x", visible=False)
     handles = [
         entry(f"{one}, {other}", color=COLOURS[n % len(COLOURS)], marker=MARKERS[n % len(MARKERS)], markersize=4)
         for n, (one, other) in enumerate(pairs)
@@ -68,16 +70,16 @@ def _figure(table: pd.DataFrame, titles: dict[str, str]) -> Figure:
     return figure
 
 
-def _parts(overlap, cosine, groups: list[str], part_of: dict[str, str], titles: dict[str, str]) -> None:
-    """A shade behind every second part, its name above it."""
+def _parts(axes, groups: list[str], part_of: dict[str, str], titles: dict[str, str]) -> None:
+    """A shade behind every second part, its name above the first panel."""
     begin = 0
     runs = [(part, len(list(mine))) for part, mine in itertools.groupby(groups, part_of.__getitem__)]
     for number, (part, count) in enumerate(runs):
         if len(runs) > 1:
-            for axis in (overlap, cosine):
+            for axis in axes:
                 if number % 2:
                     axis.axvspan(begin - 0.5, begin + count - 0.5, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
-            overlap.annotate(
+            axes[0].annotate(
                 titles.get(part, part), (begin + count / 2 - 0.5, 1.01), xycoords=("data", "axes fraction"),
                 ha="center", fontsize=7, color=GREY,
             )  # fmt: skip

@@ -14,11 +14,12 @@ from experiments.studies.study_rows import unit, write_rows
 
 
 def agreement_study(problem: Problem, folder: Path, work: Meter) -> None:
-    """Score the channels of every seed's dense model for each task, by Taylor's criterion, and compare the tasks.
+    """Score the channels of every seed's dense model for each task, and compare the tasks.
 
     Args:
         problem: with its recipe: seeds, training (or dense_from), grid.ratio (the first one: the share that each task
-            would give up), pruning.criterion_pictures.
+            would give up), grid.criterion (the first one; Taylor's if it looks at weights alone),
+            pruning.criterion_pictures.
         folder: that agreement.csv is written to: a row a seed, group and pair of tasks.
         work: where progress is reported.
     """
@@ -34,8 +35,7 @@ def _one(problem: Problem, seed: int, folder: Path, work: Meter) -> list[dict[st
     work.say(f"seed {seed}: scores of each task")
     losses = problem.task_losses(one.model)
     batches = problem.calibration(problem.recipe.pruning.criterion_pictures, seed)
-    by_task = pruning.Taylor(losses, batches, progress=False).by_task(one.graph)
-    agreement = pruning.task_agreement(one.graph, by_task, problem.recipe.grid.ratio[0])
+    agreement = pruning.task_agreement(one.graph, one.scores_by_task(), problem.recipe.grid.ratio[0])
     work.say(f"seed {seed}: gradients of each task")
     conflicts = pruning.task_conflicts(one.graph, losses, batches)
     known = {(row["group"], row["task"], row["other"]): row for row in conflicts.rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -18,6 +18,7 @@ from experiments.runs.training import choices
 from experiments.runs.training.loop import fit, steps_done
 from experiments.runs.training.optimizers import finetuning_rates, optimizer, rates
 from experiments.runs.training.state import State, read_weights, restore_from
+from experiments.sample_answers import Answers
 from experiments.studies.measured_problem import problem_measures
 from pruning.removal.norm_readings import norms_of
 from pruning.tasks.snapshot import silence
@@ -42,6 +43,7 @@ class StudyModel:
         self.model.optimizer.build(self.model.trainable_variables)
         self.graph = pruning.ChannelGraph(self.model)
         self.shapes = problem.input_shapes(self.model)
+        self._scorer = choices.Scorer(problem, self.model, seed, self.shapes)
         self._split = split
         self._new = State(self.model)
         self._rested: State | None = None
@@ -55,6 +57,10 @@ class StudyModel:
     def tests(self) -> pruning.TaskMeasures:
         """The same on the test split."""
         return problem_measures(self.problem, self.model, "test", seed=self.seed)
+
+    def answers(self, split: str) -> tuple[Mapping[str, Mapping[str, float]], Answers | None]:
+        """Every task's measures on a split, and the model's answers to its samples, which a bootstrap draws from."""
+        return self.problem.evaluate_with_answers(self.model, split)
 
     @property
     def losses(self) -> dict[str, keras.Variable] | None:
@@ -90,12 +96,22 @@ class StudyModel:
         self.model.optimizer.iterations.assign(0)
         self._rested = State(self.model)
 
-    def finetune(self, model: keras.Model | None = None, text: str = "fine-tuning", steps: int | None = None) -> None:
-        """The recipe's fine-tuning, of the model as it is now."""
+    def finetune(
+        self, model: keras.Model | None = None, text: str = "fine-tuning", steps: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (), every: int = 0,
+    ) -> None:  # fmt: skip
+        """The recipe's fine-tuning, of the model as it is now.
+
+        Args:
+            model: the study's own, where another asks for it.
+            text: what to call it.
+            steps: updates; the recipe's if None.
+            callbacks, every: as for `train`.
+        """
         wanted, first = self.recipe.finetune, steps_done(self.model)
         count = wanted.steps if steps is None else steps
         rate = finetuning_rates(wanted.model_copy(update={"steps": count}), self.recipe.training, "finetune")
-        self._fit(2 * self.seed + 1, first, first + count, lambda step: rate(step - first), text)
+        self._fit(2 * self.seed + 1, first, first + count, lambda step: rate(step - first), text, callbacks, every)
 
     def rest(self) -> None:
         """The trained model, nothing pruned, its optimizer fresh in its counts."""
@@ -120,20 +136,23 @@ class StudyModel:
         return graph
 
     def scores(self, graph: pruning.ChannelGraph | None = None) -> pruning.Scores:
-        """Which channels go first, by the recipe's first criterion, from the weights as they are now.
+        """Which channels go first, by the recipe's first criterion and arbiter, from the weights as they are now.
 
         Args:
             graph: of a part; all of the network if None.
 
         Raises:
-            UserError: it is one that looks at data.
+            UserError: the criterion cannot score this network.
         """
+        grid = self.recipe.grid
+        return self._scorer.scores(grid.criterion[0], grid.arbiter[0], graph or self.graph, self.recipe.pruning)
+
+    def scores_by_task(self) -> Mapping[str, pruning.Scores]:
+        """Scores of each task, by the recipe's first criterion if it looks at losses, else by Taylor's."""
         name = self.recipe.grid.criterion[0]
-        if name not in choices.FROM_WEIGHTS:
-            raise UserError(
-                f"grid.criterion: {name}: a study scores by weights, with {', '.join(choices.FROM_WEIGHTS)}"
-            )
-        return choices.from_weights(name, self.seed)(graph or self.graph)
+        return self._scorer.by_task(
+            name if name in choices.FROM_DATA else "taylor", self.graph, self.recipe.pruning
+        )
 
     def plan(
         self, scores: pruning.Scores, ratio: float, graph: pruning.ChannelGraph | None = None, measure: str = "macs"

@@ -44,47 +44,6 @@ def ratios_pages(folder: Path, tasks: Mapping[str, str]) -> list[Path]:
     return _written(folder, "ratios", figure, table, ["ways", "asked", "stage"], tasks)
 
 
-def budget_pages(folder: Path) -> list[Path]:
-    """budgets.png, .svg and .md from budgets.csv; returns their paths."""
-    table = pd.read_csv(folder / "budgets.csv")
-    figure, axes = panel_grid(2, (3.6, 3.0))
-    names = list(dict.fromkeys(table["tasks"]))
-    looks = {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
-    most = table["allowed"].max() * 1.1
-    axes[0].plot([0, most], [0, most], color=INK, linewidth=0.9)
-    axes[0].annotate("not held", (0.03, 0.93), xycoords="axes fraction", color=GREY, fontsize=8)
-    for number, name in enumerate(names):
-        mine, (colour, marker) = table[table["tasks"] == name], looks[name]
-        aside = mine["allowed"] * (1 + 0.035 * (number - (len(names) - 1) / 2))  # equal budgets stand side by side
-        axes[0].plot(aside, mine["drop_test"], linestyle="none", marker=marker, color=colour, markersize=4)
-        axes[0].plot(
-            aside, mine["drop_tune"], linestyle="none", marker=marker, markeredgecolor=colour, markerfacecolor="white",
-            markersize=4,
-        )  # fmt: skip
-        means = mine.groupby("allowed")["saved"].agg(["mean", "min", "max"])
-        axes[1].plot(means.index, means["mean"], color=colour, marker=marker, markersize=4)
-        axes[1].fill_between(means.index, means["min"], means["max"], color=colour, alpha=0.1, linewidth=0)
-    axes[0].set(xlabel="asked: quality that may go", ylabel="worst task's drop")
-    axes[1].set(xlabel="asked: quality that may go", ylabel="MACs saved", ylim=(0, 1))
-    axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    for axis in axes:
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-    axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-    handles = [
-        entry("every task counts" if name == "all" else f"{name} alone counts", color=colour, marker=marker)
-        for name, (colour, marker) in looks.items()
-    ]
-    hollow = entry("on tune, where it was chosen", color=GREY, marker="o", markerfacecolor="white", linestyle="none")
-    legend(figure, [*handles, entry("on test", color=GREY, marker="o", linestyle="none"), hollow])
-    titled(figure, "Budgets by task: asked, and held")
-    page = mean_and_spread(table, ["tasks", "allowed"], ["saved", "drop_tune", "drop_test"])
-    held = table.groupby(["tasks", "allowed"], sort=False)["held_test"].agg(lambda part: f"{part.sum()} of {len(part)}")
-    binds = table.groupby(["tasks", "allowed"], sort=False)["binding"].agg(lambda part: ", ".join(part.dropna()))
-    page["held on test"], page["bound by (seed by seed)"] = held.values, binds.values
-    write_text(folder / "budgets.md", as_markdown(page) + "\n")
-    return [*save(figure, folder, "budgets"), folder / "budgets.md"]
-
-
 def _qualities(
     table: pd.DataFrame, tasks: Mapping[str, str], curves: str, title: str, gone: str = "MACs gone"
 ) -> Figure:

@@ -11,6 +11,7 @@ STAGES = {
     "floor": "trivial predictors: no model at all",
     "dense": "the network as trained",
     "dense_control": "the dense network with the same extra training as the pruned ones",
+    "smaller_input": "the dense network, as it is, on pictures of `input_size`",
     "pruned": "right after the last cut: with one_shot before any further training, with a gradual schedule after "
     "the updates that the schedule takes",
     "recalibrated": "with batch norms mended",
@@ -44,11 +45,12 @@ SETTINGS = {
     "repeat": "number of the fine-tuning with the same settings, each with another order of the examples",
     "asked": "fraction of the budget to be removed",
     "macs_asked": "MACs that were to be left; of a dense model whose MACs others come down to, its own",
+    "input_size": "px of the pictures' shorter side, where it is not the network's own",
     "achieved": "fraction of the budget that is gone, counted in the weights at this stage",
     "achieved_filters": "fraction of all filters that may ever be pruned that is gone",
     "achieved_macs": "fraction of the dense network's macs that is gone",
     "reference": "run that the delta columns are differences to: the dense control with the same extra training; the "
-    "dense network for pruned, recalibrated and scratch",
+    "dense network for smaller_input, pruned, recalibrated and scratch",
     "steps": "updates of training after the dense model; in the rows dense and scratch, of all the training",
     "learning_rate": "peak of the run's training up to this stage",
 }

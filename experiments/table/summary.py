@@ -68,7 +68,7 @@ def summary(table: pd.DataFrame, columns: Sequence[str]) -> list[Line]:
         for model, own in _by_model(rows, table, stage):
             for how, part in own.groupby(own["retraining"].fillna("")):
                 lines.append(_line(part, columns, model, f"{stage}: {how}" if several else stage, math.nan))
-    lines += _compressed_references(table, columns)
+    lines += _compressed_references(table, columns) + _smaller_inputs(table, columns)
     ends = whole_network_ends(table)
     every = whole_network(table[table["criterion"].notna()])
     scratch = every[every["stage"] == "scratch"]
@@ -99,6 +99,17 @@ def _compressed_references(table: pd.DataFrame, columns: list[str]) -> list[Line
             if len(part):
                 lines.append(_line(part, columns, "", f"{top}: {STAGE_NAMES[stage]}", math.nan))
     return lines
+
+
+def _smaller_inputs(table: pd.DataFrame, columns: list[str]) -> list[Line]:
+    """The dense networks on smaller pictures, the largest first."""
+    rows = table[table["stage"] == "smaller_input"]
+    return [
+        _line(part, columns, model, f"smaller_input: {size:.0f} px", math.nan)
+        for model, own in _by_model(rows, table, "smaller_input")
+        if len(own)
+        for size, part in sorted(own.groupby("input_size"), reverse=True)
+    ]
 
 
 def _by_model(rows: pd.DataFrame, table: pd.DataFrame, stage: str) -> list[tuple[str, pd.DataFrame]]:

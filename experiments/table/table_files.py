@@ -21,10 +21,10 @@ from experiments.table.summary_measures import with_bootstrap, with_summary
 from experiments.table.sweep_data import read_declaration
 
 _ORDER = (
-    "model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "seed",
-    "repeat", "run",
+    "model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "input_size",
+    "seed", "repeat", "run",
 )  # fmt: skip
-_FIRST = ("floor", "dense", "dense_control")
+_FIRST = ("floor", "dense", "dense_control", "smaller_input")
 
 
 def make_table(folder: Path) -> pd.DataFrame:

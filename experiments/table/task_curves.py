@@ -14,6 +14,7 @@ STAGE_NAMES = {
     "floor": "floor: no model",
     "dense": "dense",
     "dense_control": "dense, same extra training",
+    "smaller_input": "dense, on smaller pictures",
     "pruned": "right after pruning",
     "recalibrated": "after recalibration",
     "finetuned": "after fine-tuning",

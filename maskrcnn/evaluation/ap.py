@@ -1,4 +1,4 @@
-"""Average precision, end to end: every figure comes out of pycocotools."""
+"""Average precision, end to end: every figure comes out of pycocotools, of pictures drawn again its matches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -100,3 +101,73 @@ def agnostic(ground_truth: dict[str, Any]) -> dict[str, Any]:
     """The same COCO dictionary with one category, id 1, for everything."""
     annotations = [annotation | {"category_id": 1} for annotation in ground_truth["annotations"]]
     return ground_truth | {"categories": [{"id": 1, "name": "object"}], "annotations": annotations}
+
+
+@dataclass(frozen=True, eq=False)
+class RankedDetections:
+    """Every detection of some pictures with what it was matched with: AP of pictures drawn again, without matching.
+
+    Detections are matched picture by picture, so that a picture drawn twice has its detections twice.
+
+    Attributes:
+        samples: N pictures.
+        classes: for each class with an object: `picture` (D,) int, of its detections, best first; `right` and `wrong`
+            (T, D) bool, at each IoU threshold (neither: it does not count, as on a crowd); `objects` (N,) of each
+            picture.
+        recalls: (R,) float64, where precision is read.
+    """
+
+    samples: int
+    classes: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], ...]
+    recalls: np.ndarray
+
+    @classmethod
+    def of(cls, run: COCOeval) -> RankedDetections:
+        """Those of `match`, all sizes together."""
+        params, count, found = run.params, len(run.params.imgIds), []
+        areas, most = len(params.areaRng), params.maxDets[-1]
+        for number in range(len(params.catIds)):
+            begin = (number * areas + params.areaRngLbl.index("all")) * count
+            pictures = [(n, one) for n, one in enumerate(run.evalImgs[begin : begin + count]) if one is not None]
+            objects = np.zeros(count)
+            for n, one in pictures:
+                objects[n] = np.sum(np.asarray(one["gtIgnore"]) == 0)
+            if not objects.any():
+                continue
+            scores = np.concatenate([np.asarray(one["dtScores"][:most], float) for _, one in pictures])
+            order = np.argsort(-scores, kind="mergesort")  # as pycocotools sorts
+            at = np.concatenate([np.full(len(one["dtScores"][:most]), n) for n, one in pictures])[order]
+            matched = np.concatenate([one["dtMatches"][:, :most] for _, one in pictures], axis=1)[:, order] > 0
+            ignored = np.concatenate([one["dtIgnore"][:, :most] for _, one in pictures], axis=1)[:, order] > 0
+            found.append((at, matched & ~ignored, ~matched & ~ignored, objects))
+        return cls(count, tuple(found), np.asarray(params.recThrs))
+
+    def drawn(self, times: np.ndarray) -> np.ndarray:
+        """AP where each picture counts so many times.
+
+        Args:
+            times: (B, N), of B draws.
+
+        Returns:
+            (B,) float64; a class without an object is left out of its draw's mean, which is NaN where none is left.
+        """
+        return np.array([self._ap(np.asarray(one, float)) for one in times])
+
+    def _ap(self, times: np.ndarray) -> float:
+        values = []
+        for picture, right, wrong, objects in self.classes:
+            total = times @ objects
+            if total <= 0:
+                continue
+            weights = times[picture]
+            hits, misses = np.cumsum(right * weights, axis=1), np.cumsum(wrong * weights, axis=1)
+            precision = hits / np.maximum(hits + misses, np.spacing(1))
+            precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+            precision = np.concatenate([precision, np.zeros((len(precision), 1))], axis=1)  # recalls never reached
+            recall = hits / total
+            read = [
+                one[np.searchsorted(reached, self.recalls, side="left")]
+                for one, reached in zip(precision, recall, strict=True)
+            ]
+            values.append(np.mean(read))
+        return float(np.mean(values)) if values else math.nan

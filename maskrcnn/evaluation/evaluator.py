@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from maskrcnn.box_overlap import aligned_iou
-from maskrcnn.evaluation.ap import MOST_DETECTIONS, agnostic, average_precision, coco_index, match
+from maskrcnn.evaluation.ap import (
+    MOST_DETECTIONS,
+    RankedDetections,
+    agnostic,
+    average_precision,
+    coco_index,
+    match,
+)
 from maskrcnn.evaluation.floors import mask_ceiling
 from maskrcnn.evaluation.isolated import (
     IOU_THRESHOLDS,
@@ -40,6 +47,7 @@ class Evaluation:
         mask_results: the detections' masks likewise.
         agnostic_results: the class-agnostic boxes likewise, all of category 1.
         by_picture: task -> what each picture adds to its isolated measure: see `per_picture`.
+        ranked: "bbox", "mask" -> what tells the AP of pictures drawn again: see `RankedDetections`.
     """
 
     measures: Nested
@@ -50,6 +58,7 @@ class Evaluation:
     mask_results: list[dict[str, Any]] = field(repr=False)
     agnostic_results: list[dict[str, Any]] = field(repr=False)
     by_picture: dict[str, Shares] = field(repr=False, default_factory=dict)
+    ranked: dict[str, RankedDetections] = field(repr=False, default_factory=dict)
 
 
 class Evaluator:
@@ -150,6 +159,7 @@ class Evaluator:
         return Evaluation(
             measures, self._by_class(runs), probes, truth, boxes, masks, agnostic_boxes,
             {task: share for task, share in shares.items() if task in self._tasks},
+            {task: RankedDetections.of(run) for task, run in runs.items()},
         )  # fmt: skip
 
     def _isolated(self) -> Nested:

@@ -116,7 +116,7 @@ def _along_width(call: Call, filters: int) -> bool:
 
 @functools.cache
 def _takes_width_for_channels() -> bool:
-    """Whether `keras.ops.add`, on TensorFlow up to 3.15 at least, adds (1, 2, 1, 1) to (1, 2, 1, 2) on the last axis."""
+    """Whether `keras.ops.add` adds (1, 2, 1, 1) to (1, 2, 1, 2) along the last axis, as on TensorFlow up to 3.15."""
     bias = keras.ops.convert_to_tensor(np.array([0.0, 1.0], "float32").reshape(1, 2, 1, 1))
     added = keras.ops.convert_to_numpy(keras.ops.add(keras.ops.zeros((1, 2, 1, 2), "float32"), bias))
     return bool(added[0, 1, 0, 0] != 1.0)

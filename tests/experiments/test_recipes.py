@@ -115,5 +115,7 @@ def test_a_dry_run_of_it_ends(name, data, at_hand):
     small = {"training": {"batch_size": ["2"]}}
     if not name.startswith("digits"):
         small |= {"model": {"min_size": ["64"], "max_size": ["96"]}, "evaluation": {"limit": ["2"]}}
+    if read_recipe(name).smaller_inputs:  # smaller than those
+        small |= {"smaller_inputs": ["32"]}
     text = dry_run.report(open_problem(recipe(name, data, **small)))
     assert "to do: " in text and " about " in text

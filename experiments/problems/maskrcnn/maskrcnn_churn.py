@@ -24,7 +24,7 @@ COLUMNS = {
 def kept_answers(evaluation: Any, class_names: Sequence[str]) -> Answers:
     """What `Problem.evaluate_with_answers` keeps of an evaluation.
 
-    The tallies are those of the isolated measures: COCO's AP of pictures drawn again would have to be matched anew.
+    The tallies are those of the isolated measures; beside them stand box AP and mask AP.
 
     Args:
         evaluation: of `maskrcnn.evaluation.evaluate_in_detail`.
@@ -44,7 +44,7 @@ def kept_answers(evaluation: Any, class_names: Sequence[str]) -> Answers:
         "label": np.array([row["category_id"] for row in shown], np.int32),
         "box": boxes,
     }
-    return Answers(tallies, found)
+    return Answers(tallies, found, {f"{task}_ap": ranked for task, ranked in evaluation.ranked.items()})
 
 
 def churn(dense: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:

@@ -125,6 +125,20 @@ class MaskRCNNProblem(Problem):
     def uncompiled(self, model: Any) -> maskrcnn.MaskRCNN:
         return maskrcnn.MaskRCNN(model.config, network=model.network, name=model.name)
 
+    def at_input_size(self, model: Any, size: int) -> maskrcnn.MaskRCNN:
+        before = model.config
+        if size >= before.min_size:
+            raise UserError(
+                f"smaller_inputs: {size}: the network's own pictures have a shorter side of {before.min_size} px "
+                "(model.min_size); give smaller ones"
+            )
+        longer = max(size, round(before.max_size * size / before.min_size))
+        try:
+            config = dataclasses.replace(before, min_size=size, max_size=longer)
+        except ValueError as error:
+            raise UserError(f"smaller_inputs: {size}: {error}") from None
+        return maskrcnn.MaskRCNN(config, network=model.network, name=model.name)
+
     def load(self, path: str | Path) -> maskrcnn.MaskRCNN:
         found = load(path)
         self.pictures.expect(found.config.class_names)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import keras
 
 import pruning
 import schedules
+from experiments.errors import UserError
+from experiments.problem import Problem
 from experiments.settings.recipe import PruningSettings, ScheduleName
 
 ARBITERS = {
@@ -66,6 +71,87 @@ def from_data(
         batches=batches,
         input_shapes=input_shapes,
     )
+
+
+class Scorer:
+    """Scores the channels of one model by a recipe's names, as its weights are when it is asked.
+
+    Args:
+        problem: with its recipe; says the task losses, and which samples criteria look at.
+        model: compiled.
+        seed: of random scores, and of the choice of samples.
+        shapes: of the inputs that MACs are counted for.
+        charged: (compute, pictures that it looks at, key) -> what `compute()` gives, taken note of, or from before
+            where the key is one that it keeps results by.
+    """
+
+    def __init__(
+        self, problem: Problem, model: keras.Model, seed: int, shapes: dict[str, tuple],
+        charged: Callable = lambda compute, pictures, key: compute(),
+    ) -> None:  # fmt: skip
+        self._problem, self._model, self._seed, self._shapes = problem, model, seed, shapes
+        self._charged = charged
+        self._criteria: dict[tuple[str, pruning.ChannelGraph], pruning.TaskCriterion] = {}
+
+    def scores(
+        self, criterion: str, arbiter: str | None, graph: pruning.ChannelGraph, wanted: PruningSettings,
+        key: Hashable = None,
+    ) -> pruning.Scores:  # fmt: skip
+        """One score a channel.
+
+        Args:
+            criterion, arbiter: as a recipe names them; the arbiter joins what a criterion from data says by task.
+            graph: of the channels that may go.
+            wanted: of the recipe; what criteria from data look at.
+            key: see `by_task`.
+
+        Raises:
+            UserError: the criterion cannot score this network.
+        """
+        if criterion in FROM_WEIGHTS:
+            try:
+                return self._charged(lambda: from_weights(criterion, self._seed)(graph), 0, None)
+            except ValueError as error:  # batch_norm_scale, where a layer has no batch norm
+                raise UserError(f"criterion {criterion}: {error} (in a recipe: pruning.exclude)") from error
+        assert arbiter is not None, "a criterion by task has an arbiter"
+        return ARBITERS[arbiter]()(self.by_task(criterion, graph, wanted, key))
+
+    def by_task(
+        self, criterion: str, graph: pruning.ChannelGraph, wanted: PruningSettings, key: Hashable = None
+    ) -> Mapping[str, pruning.Scores]:
+        """Scores of each task.
+
+        Args:
+            criterion: of FROM_DATA.
+            graph, wanted: as for `scores`.
+            key: to keep the scores by, where the weights are those of before.
+        """
+        known = (criterion, graph)
+        if known not in self._criteria:  # they are kept, because each compiles its gradients once
+            batches = self._problem.calibration(wanted.criterion_pictures, self._seed)
+            losses = self._problem.task_losses(self._model)
+            self._criteria[known] = from_data(criterion, losses, batches, self._shapes, wanted.chunk)
+        made = self._criteria[known]
+        return self._charged(lambda: made.by_task(graph), wanted.criterion_pictures, key)
+
+
+def plan_arguments(scope: str, budget: str, wanted: PruningSettings, shapes: dict[str, tuple]) -> dict[str, Any]:
+    """How a plan is made by a recipe: arguments of `pruning.plan` and `pruning.PruningCallback`.
+
+    Args:
+        scope: where channels compete.
+        budget: what ratios are fractions of.
+        wanted: of the recipe.
+        shapes: of the inputs that MACs are counted for.
+    """
+    return {
+        "scope": scope,
+        "measure": budget,
+        "round_to": wanted.round_to,
+        "min_channels": wanted.min_channels,
+        "keep_at_least": wanted.keep_at_least,
+        "input_shapes": None if budget == "filters" else shapes,
+    }
 
 
 def gradual(name: ScheduleName, pruning_: PruningSettings, ratio: float, steps: int) -> schedules.Schedule:

@@ -11,10 +11,15 @@ import pytest
 
 import experiments
 import pruning
+from experiments.runs.grid import grid
+from experiments.runs.monitoring.progress_bar import Meter
+from experiments.runs.monitoring.stopwatch import Stopwatch
+from experiments.runs.seed_model import SeedModel
 from experiments.runs.training.state import State
+from experiments.sample_answers import Answers, Tally
 from experiments.settings.phases_settings import ArmName
 from experiments.settings.recipe_files import read_recipe
-from experiments.studies.budget_study import _searches
+from experiments.studies.budget_study import Asked, _Judged, _searches
 from experiments.studies.phases_study import arm, turns_of, updates
 from experiments.studies.studies import ask
 from experiments.studies.study_model import StudyModel
@@ -120,6 +125,76 @@ def test_a_search_is_as_good_as_its_worst_task():
     assert second == {"seed": 1, "tasks": "all", "allowed": 5.0, "trials": 4, "saved": 0.0}
 
 
+def test_a_search_is_held_surely_where_the_bounds_of_all_tasks_are():
+    head = {"seed": 0, "tasks": "all", "allowed": 5.0, "unit": "points", "trials": 4, "saved": 0.3}
+    rows = [
+        {**head, "task": task, "binding": "slant", "drop_tune": 1.0, "drop_test": 2.0, "bound_test": bound}
+        | {"binding_test": "digit"}
+        for task, bound in (("digit", 4.0), ("slant", 5.5))
+    ]
+    assert _searches(rows)[0]["held_test"] is True and _searches(rows)[0]["held_surely"] is False
+    assert _searches(rows[:1])[0]["held_surely"] is True
+    unknown = [row | {"bound_test": None} for row in rows]  # samples that cannot be drawn again
+    assert "held_surely" not in _searches(unknown)[0]
+
+
+def test_what_budgets_are_asked_is_checked_and_named():
+    digits = experiments.open_problem("digits_tasks")
+    assert Asked().searches(digits)["all"] == ("digit", "parity", "slant") and len(Asked().searches(digits)) == 4
+    assert Asked(counting=("slant",)).searches(digits) == {"slant": ("slant",)}
+    budget = Asked(unit="points", measures=("parity_accuracy",)).budget(digits, ("parity", "slant"), 2.0)
+    assert budget.measure == {"parity": "accuracy", "slant": "rmse"} and budget.allowed == {"parity": 2.0, "slant": 2.0}
+    assert budget.lower_is_better == ("slant_rmse",) and budget.unit == "points"
+    with pytest.raises(experiments.UserError, match="counting: 'masks' is no task; expected all, digit"):
+        Asked(counting=("masks",)).searches(digits)
+    with pytest.raises(experiments.UserError, match="'mask_ap' is no measure of a task; there are digit_accuracy"):
+        Asked(measures=("mask_ap",)).budget(digits, ("slant",), 2.0)
+    with pytest.raises(experiments.UserError, match="'slant_rmse' is a second one of slant"):
+        Asked(measures=("slant_rmse", "slant_rmse")).budget(digits, ("slant",), 2.0)
+
+
+@pytest.mark.parametrize("criterion, arbiter", [("taylor", "union"), ("fisher", "mean_rank"), ("fpgm", "sum")])
+def test_a_study_scores_as_a_sweep_does(criterion, arbiter):
+    recipe = read_recipe("digits_tasks", [{"grid": {"criterion": criterion, "arbiter": arbiter}}])
+    problem = experiments.open_problem(recipe)
+    study = StudyModel(problem, 3, Meter())
+    [run] = [run.settings for run in grid(recipe) if run.settings.seed == 0 and run.settings.ratio == 0.5]
+    sweep = SeedModel(problem, 3, Meter(), Stopwatch())  # the same new weights
+    asked, expected = study.scores(), sweep.score(run)
+    for group in study.graph.prunable:
+        np.testing.assert_allclose(asked[group.name], expected[group.name], rtol=1e-4, err_msg=group.name)
+    assert set(study.scores_by_task()) == {"digit", "parity", "slant"}
+
+
+def test_a_bound_is_on_the_far_side_of_the_drop_and_zero_for_the_same_answers():
+    digits = experiments.open_problem("digits_tasks")
+    budget = Asked(unit="points").budget(digits, ("digit", "slant"), 2.0)
+    draw = np.random.default_rng(0)
+    right = (draw.random((200, 1)) < 0.9).astype(float)
+    errors = draw.random((200, 1))
+
+    def answers(kept, times):
+        ones = np.ones((200, 1))
+        return Answers({"digit": Tally(right * kept, ones), "slant": Tally(times * errors, ones, root=True)})
+
+    before = answers(1.0, 1.0)
+    control = {task: {budget.measure[task]: before.tallies[task].value} for task in budget.tasks}
+    made = types.SimpleNamespace(problem=digits, tests=problem_tests(digits))
+    of_seed = _Judged(made)
+    of_seed.__dict__["control"] = (None, control, before)
+    assert of_seed.bounds(budget, before) == pytest.approx({"digit": 0.0, "slant": 0.0}, abs=1e-9)
+    now = answers((draw.random((200, 1)) < 0.95).astype(float), 1.21)
+    drops = {"digit": 100 * (before.tallies["digit"].value - now.tallies["digit"].value),
+             "slant": 100 * (now.tallies["slant"].value - before.tallies["slant"].value)}  # fmt: skip
+    bounds = of_seed.bounds(budget, now)
+    assert all(0 < drops[task] < bounds[task] < 2 * drops[task] for task in budget.tasks), (drops, bounds)
+    assert all(np.isnan(value) for value in of_seed.bounds(budget, None).values())
+
+
+def problem_tests(problem):
+    return pruning.TaskMeasures(lambda model: {}, lower_is_better=["slant_rmse"], floors=problem.floors("test"))
+
+
 def test_an_unknown_question_is_named():
     from experiments.commands.study_command import main
 
@@ -163,7 +238,7 @@ def test_frozen_batch_norms_are_mended_by_what_they_read_before_the_cut(share):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "question, rows", [("phases", 5 * 4), ("budgets", 2 * 4), ("ratios", 1 + 3 * 2), ("agreement", 3 * 3)]
+    "question, rows", [("phases", 5 * 4), ("budgets", 2 * 2), ("ratios", 1 + 3 * 2), ("agreement", 3 * 3), ("track", 1)]
 )
 def test_a_question_from_end_to_end(question, rows, tmp_path, capsys, monkeypatch):
     from experiments.commands.study_command import main
@@ -171,7 +246,8 @@ def test_a_question_from_end_to_end(question, rows, tmp_path, capsys, monkeypatc
 
     monkeypatch.setattr(tensorflow_setup, "prepare", lambda threads: None)  # TensorFlow has begun already
 
-    flags = [*SMALL, "--grid.ratio", "0.5", "--allowed", "5", "30", "--results", str(tmp_path)]
+    flags = [*SMALL, "--grid.ratio", "0.5", "--results", str(tmp_path), "--pruning.gradual-frequency", "1"]
+    flags += ["--allowed", "5", "30", "--counting", "all", "slant", "--grid.criterion", "taylor"]
     assert main([question, "digits_tasks", *flags]) == 0
     printed = capsys.readouterr().out.split()
     assert all(tmp_path.joinpath(path).is_file() for path in printed) and any(path.endswith(".png") for path in printed)
@@ -181,7 +257,14 @@ def test_a_question_from_end_to_end(question, rows, tmp_path, capsys, monkeypatc
     before = {path: path.stat().st_mtime_ns for path in (folder / "units").iterdir()}
     assert main([question, "digits_tasks", *flags]) == 0  # nothing is done anew
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    if question == "track":
+        assert table["cuts"].tolist() == [3] and table["achieved_macs"][0] > 0.3
+        assert "slant" in (folder / "tracker_s0.svg").read_text()
     if question == "budgets":
+        tasks = pd.read_csv(folder / "budget_tasks.csv")
+        assert tasks["task"].tolist() == ["digit", "parity", "slant", "slant"] * 2
+        found = tasks[tasks["drop_test"].notna()]
+        assert (found["bound_test"] >= found["drop_test"]).all()
         trials = pd.read_csv(folder / "budget_trials.csv")
         assert len(trials) == 4 * rows and set(trials["held"]) <= {True, False}
         assert json.loads((folder / "searches" / "budget_5_all_s0" / "search.json").read_text())["trials"]
@@ -199,7 +282,7 @@ def test_phases_of_a_mask_rcnn_from_end_to_end(tiny, tmp_path):
         evaluation={"confidences": [0.7]},
     )  # fmt: skip
     problem = experiments.open_problem(recipe)
-    paths = ask("phases", problem, (), turns=1)
+    paths = ask("phases", problem, Asked(), turns=1)
     assert all(path.is_file() for path in paths)
     table = pd.read_csv(paths[0])
     assert table["stage"].value_counts().to_dict() == {

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.studies.agreement_pictures import _figure, agreement_pages
-from experiments.studies.study_pictures import budget_pages, phases_pages, ratios_pages
+from experiments.studies.budget_pictures import budget_pages
+from experiments.studies.study_pictures import phases_pages, ratios_pages
 
 TASKS = {"box": "boxes", "mask": "masks"}
 
@@ -41,17 +42,50 @@ def test_phases_and_ratios(tmp_path):
     assert "dense_control" not in (tmp_path / "ratios.md").read_text()
 
 
+def budget_tables(folder, bounds):
+    """Two tasks together and one alone, two budgets, two seeds; drops grow with the budget."""
+    searches, tasks, trials = [], [], []
+    for who, allowed, seed in itertools.product(("all", "box"), (2.0, 5.0), (0, 1)):
+        head = {"seed": seed, "tasks": who, "allowed": allowed, "unit": "points"}
+        lost = allowed - 1 + 2 * seed
+        searches.append({**head, "trials": 3, "saved": 0.1 * allowed, "drop_tune": allowed - 1, "drop_test": lost}
+                        | {"binding": "mask", "binding_test": "mask", "held_test": seed == 0}
+                        | ({"bound_test": lost + 2, "held_surely": False} if bounds else {}))  # fmt: skip
+        for task in ("box", "mask") if who == "all" else ("box",):
+            tasks.append({**head, "task": task, "measure": f"{task}_ap", "saved": 0.1 * allowed, "binding": "mask"}
+                         | {"surrogate_rise": 0.5, "stopped_groups": 3, "drop_tune": allowed - 1, "drop_test": lost}
+                         | {"binding_test": "mask", "bound_test": lost + 2 if bounds else None})  # fmt: skip
+        drops = {"box_drop": 1.5, "mask_drop": 9.0}
+        trials += [{**head, "trial": n, "rise": 2.0**n, "saved": 0.1 * n, "held": n == 2, **drops} for n in (1, 2, 3)]
+    for name, rows in {"budgets": searches, "budget_tasks": tasks, "budget_trials": trials}.items():
+        written(folder, name, rows)
+    return folder
+
+
 def test_budgets(tmp_path):
-    rows = [
-        {"seed": seed, "tasks": who, "allowed": allowed, "trials": 4, "saved": 0.1 * allowed, "drop_tune": allowed - 1}
-        | {"drop_test": allowed - 1 + 2 * seed, "binding": "mask", "binding_test": "mask", "held_test": seed == 0}
-        for who, allowed, seed in itertools.product(("all", "box"), (2.0, 5.0), (0, 1))
-    ]
-    budget_pages(written(tmp_path, "budgets", rows))
-    assert files(tmp_path, "budgets")
-    assert "| all | 5 | 0.50 ± 0.00 | 4.00 ± 0.00 | 5.00 ± 1.41 | 1 of 2 | mask, mask |" in (
-        tmp_path / "budgets.md"
-    ).read_text().replace("5.0 |", "5 |", 1)
+    made = budget_pages(budget_tables(tmp_path, bounds=True), TASKS)
+    assert all(path.is_file() for path in made)
+    assert files(tmp_path, "budgets") and {"budget_history.png", "budget_history.svg"} <= {p.name for p in made}
+    page = (tmp_path / "budgets.md").read_text()
+    line = "| all | 5.0 | 0.50 ± 0.00 | 4.00 ± 0.00 | 5.00 ± 1.41 | 7.00 ± 1.41 | 1 of 2 | 0 of 2 | mask, mask |"
+    assert line in page
+    assert "Drops of the worst task, in points." in page
+    row = "| 0 | all | mask | mask_ap | 5 | 50.0% | +50% | 3 | +4.00 | +4.00 | +6.00 | tune, test |"
+    assert row in page
+
+
+def test_budgets_without_bounds_and_where_no_trial_held(tmp_path):
+    budget_tables(tmp_path, bounds=False)
+    assert all(path.is_file() for path in budget_pages(tmp_path))
+    assert "bound on test" in (tmp_path / "budgets.md").read_text()  # a column, empty
+    none = {"seed": 0, "tasks": "all", "allowed": 1.0, "unit": "points", "trials": 2, "saved": 0.0}
+    written(tmp_path, "budgets", [none])
+    written(tmp_path, "budget_tasks", [none | {"task": "box", "measure": "box_ap"}])
+    written(tmp_path, "budget_trials", [
+        none | {"trial": n, "rise": 1.0 / n, "saved": 0.1, "held": False, "box_drop": 20.0} for n in (1, 2)
+    ])  # fmt: skip
+    assert all(path.is_file() for path in budget_pages(tmp_path))
+    assert "| all | 1.0 | 0.00 |" in (tmp_path / "budgets.md").read_text()
 
 
 def test_agreement_is_drawn_in_the_models_order_and_broken_where_a_task_does_not_reach(tmp_path):
@@ -68,8 +102,9 @@ def test_agreement_is_drawn_in_the_models_order_and_broken_where_a_task_does_not
     assert files(tmp_path, "agreement")
     assert "| heads | box | mask | 0.55 | 0.4 | 0.2 | -0.1 |" in (tmp_path / "agreement.md").read_text()
     figure = _figure(pd.DataFrame(rows), {"body": "the body"})
-    overlap, cosine = figure.axes
+    overlap, ranks, cosine = figure.axes
     assert [label.get_text() for label in cosine.get_xticklabels()] == ["a", "c", "d"]  # where two tasks reach
+    np.testing.assert_allclose(ranks.lines[0].get_ydata(), [0.2] * 3)
     box_mask, box_rpn = overlap.lines[0], overlap.lines[1]
     np.testing.assert_allclose(box_mask.get_ydata(), [0.55] * 3)
     assert list(box_rpn.get_xdata()) == [0, 1]

@@ -117,3 +117,31 @@ def test_ap_of_one_class_is_that_of_its_objects_alone(made):
     assert list(rows) == list(dataset.class_names)
     assert np.mean([row["bbox_ap"] for row in rows.values()]) == approx(found.measures["bbox"]["ap"])
     assert sum(row["objects"] for row in rows.values()) == sum(len(s.labels) for s in dataset)
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_ap_of_pictures_drawn_again_is_that_of_a_data_set_that_has_them_so_often(made, kind):
+    dataset = made.dataset(9)  # crowds and pictures without objects are among them
+    found = evaluate_in_detail(made.model(dataset, noise=True, extra=3), dataset, progress=False)
+    task = "bbox" if kind == "bbox" else "mask"
+    ranked = found.ranked[task]
+    rows = found.box_results if kind == "bbox" else found.mask_results
+    assert ranked.samples == 9 and len(rows) > 20
+    whole = found.measures[task]["ap"]
+    assert 0.05 < whole < 0.95
+    times = np.array([np.ones(9), [2, 0, 1, 3, 0, 1, 1, 0, 2], [0] * 9])
+    drawn = ranked.drawn(times)
+    assert drawn[0] == pytest.approx(whole, abs=1e-12) and np.isnan(drawn[2])
+    assert drawn[1] == pytest.approx(_ap_of_copies(found.ground_truth, rows, times[1], kind), abs=1e-12)
+
+
+def _ap_of_copies(truth, results, times, kind):
+    """The same by pycocotools alone: every picture copied, its objects and detections with it."""
+    ids = sorted(image["id"] for image in truth["images"])
+    copies = [(n, 1000 * n + copy) for n, count in zip(ids, times, strict=True) for copy in range(int(count))]
+    images = [{"id": new, "height": 96, "width": 128} for _, new in copies]
+    objects = [dict(one, image_id=new) for old, new in copies for one in truth["annotations"] if one["image_id"] == old]
+    objects = [dict(one, id=number) for number, one in enumerate(objects, 1)]
+    found = [dict(one, image_id=new) for old, new in copies for one in results if one["image_id"] == old]
+    index = coco_index({"images": images, "categories": truth["categories"], "annotations": objects})
+    return average_precision(match(index, found, kind))["ap"]

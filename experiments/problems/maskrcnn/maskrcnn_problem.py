@@ -172,6 +172,7 @@ class MaskRCNNProblem(Problem):
                 batch_size=self.recipe.evaluation.batch_size,
                 progress=False,
                 probes=self.pictures.probes(split),
+                known=self.pictures.known(split),
             )
         return found.measures, kept_answers(found, self.pictures.class_names)
 
@@ -184,6 +185,7 @@ class MaskRCNNProblem(Problem):
             self.pictures[split],
             batch_size=self.recipe.evaluation.batch_size,
             probes=self.pictures.probes(split),
+            known=self.pictures.known(split),
         )
         return {"measures": found.measures, "per_class": found.per_class}
 

@@ -1,8 +1,9 @@
 """Per-task evaluation: each task on a probe set of its own, and all of them end to end."""
 
-from maskrcnn.evaluation.end_to_end import confident, evaluate_detections
+from maskrcnn.evaluation.end_to_end.detections_only import confident, evaluate_detections
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.floors import ceilings, floors
+from maskrcnn.evaluation.known_truth import KnownTruth
 from maskrcnn.evaluation.measures import MEASURES, TASKS, Measure, columns, nested, normalised_quality
 from maskrcnn.evaluation.passes import evaluate, evaluate_in_detail
 from maskrcnn.evaluation.probe import ImageProbes, ProbeSet, image_probes, probe_set
@@ -13,6 +14,7 @@ __all__ = [
     "Evaluation",
     "Evaluator",
     "ImageProbes",
+    "KnownTruth",
     "Measure",
     "ProbeSet",
     "ceilings",

@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 
 from maskrcnn.box_overlap import aligned_iou
-from maskrcnn.evaluation.ap import (
-    MOST_DETECTIONS,
-    RankedDetections,
-    agnostic,
-    average_precision,
-    coco_index,
-    match,
-)
-from maskrcnn.evaluation.floors import mask_ceiling
+from maskrcnn.evaluation.end_to_end.ap import MOST_DETECTIONS, agnostic, average_precision, match
+from maskrcnn.evaluation.end_to_end.ranked_detections import RankedDetections
+from maskrcnn.evaluation.end_to_end.records import CocoRecords
+from maskrcnn.evaluation.end_to_end.tide import tide as tide_errors
 from maskrcnn.evaluation.isolated import (
     IOU_THRESHOLDS,
     PROPOSALS,
@@ -27,11 +22,10 @@ from maskrcnn.evaluation.isolated import (
     recall_by_class,
     recalled,
 )
+from maskrcnn.evaluation.known_truth import KnownTruth
 from maskrcnn.evaluation.measures import MEASURES, TASKS, Nested
 from maskrcnn.evaluation.picture_shares import Shares, per_picture
 from maskrcnn.evaluation.probe import JITTERED, ImageProbes, ProbeSet
-from maskrcnn.evaluation.records import CocoRecords
-from maskrcnn.evaluation.tide import tide as tide_errors
 
 
 @dataclass(frozen=True)
@@ -68,9 +62,17 @@ class Evaluator:
         class_names: names of the labels 1, 2, ...
         probe_seed: the seed of the probes that will be added, kept with them.
         most_detections: of a picture and class, that AP counts.
+        known: what is known of the pictures and probes, where they are those that it belongs to, in order.
     """
 
-    def __init__(self, class_names, probe_seed: int = 0, most_detections: int = MOST_DETECTIONS) -> None:
+    def __init__(
+        self,
+        class_names,
+        probe_seed: int = 0,
+        most_detections: int = MOST_DETECTIONS,
+        known: KnownTruth | None = None,
+    ) -> None:
+        self._known = KnownTruth() if known is None else known
         self._most = most_detections
         self._names = tuple(class_names)
         self._seed = probe_seed
@@ -96,7 +98,8 @@ class Evaluator:
             ValueError: if an answer's shape does not fit the probes and classes.
         """
         self._check(sample, probes, measured)
-        self._records.add(sample, measured)
+        number = len(self._probes)
+        self._records.add(sample, measured, self._known.runs(number, sample))
         self._probes.append(probes)
 
         boxes = probes.mask_boxes
@@ -118,10 +121,11 @@ class Evaluator:
         if measured.mask_probs is None:
             self._tasks = tuple(task for task in self._tasks if task != "mask")
         elif len(boxes):
-            masks, truth = np.asarray(measured.mask_probs), np.asarray(sample.masks)[probes.mask_owner]
+            masks, truth = np.asarray(measured.mask_probs), sample.cut_masks.take(probes.mask_owner)
             channel = np.asarray(sample.labels)[probes.mask_owner] - 1
             mask_ious = mask_overlaps(masks[np.arange(len(boxes)), :, :, channel], boxes, truth)
-            self._overlaps.append(mask_ious + mask_ceiling(sample, probes, masks.shape[1]))
+            limits = self._known.mask_ceiling(number, sample, probes, masks.shape[1])
+            self._overlaps.append(mask_ious + limits)
 
     def result(self, tide: bool = True) -> Evaluation:
         """Works out every measure of the pictures added so far.
@@ -136,11 +140,10 @@ class Evaluator:
             raise ValueError("No picture was added: there is nothing to measure.")
         truth = self._records.ground_truth(self._names)
         boxes, masks, agnostic_boxes = self._records.results()
-        index = coco_index(truth)
-        runs = {"bbox": match(index, boxes, "bbox", most=self._most)}
+        runs = {"bbox": match(truth, boxes, "bbox", most=self._most)}
         if "mask" in self._tasks:
-            runs["mask"] = match(index, masks, "segm", most=self._most)
-        one_class = match(coco_index(agnostic(truth)), agnostic_boxes, "bbox", ranges=False, most=self._most)
+            runs["mask"] = match(truth, masks, "segm", most=self._most)
+        one_class = match(agnostic(truth), agnostic_boxes, "bbox", ranges=False, most=self._most)
 
         found = self._isolated()
         found["bbox"] |= average_precision(runs["bbox"])
@@ -159,7 +162,7 @@ class Evaluator:
         return Evaluation(
             measures, self._by_class(runs), probes, truth, boxes, masks, agnostic_boxes,
             {task: share for task, share in shares.items() if task in self._tasks},
-            {task: RankedDetections.of(run) for task, run in runs.items()},
+            {task: RankedDetections.of(run, len(truth["images"])) for task, run in runs.items()},
         )  # fmt: skip
 
     def _isolated(self) -> Nested:

@@ -49,7 +49,7 @@ def floors(dataset, probes: ProbeSet) -> Nested:
         hits, hits50, objects = hits + found, hits50 + found[0], objects + len(probe.mask_boxes)
         unrefined.append(unrefined_iou(sample, probe))
         ones = np.ones((len(probe.mask_boxes), MASK_SIZE, MASK_SIZE), np.float32)
-        iou, boundary = mask_overlaps(ones, probe.mask_boxes, sample.masks[probe.mask_owner])
+        iou, boundary = mask_overlaps(ones, probe.mask_boxes, sample.cut_masks.take(probe.mask_owner))
         overlaps.append(iou)
         boundaries.append(boundary)
     ious = np.concatenate(unrefined)
@@ -90,7 +90,7 @@ def ceilings(dataset, probes: ProbeSet, mask_size: int = MASK_SIZE) -> Nested:
 
 def mask_ceiling(sample, probe, mask_size: int = MASK_SIZE) -> tuple[np.ndarray, np.ndarray]:
     """IoU (M,) and boundary IoU (M,) of the true masks, put on the head's grid and pasted back."""
-    masks = np.asarray(sample.masks)[probe.mask_owner]
+    masks = sample.cut_masks.take(probe.mask_owner)
     return mask_overlaps(resample_masks(masks, probe.mask_boxes, mask_size), probe.mask_boxes, masks)
 
 

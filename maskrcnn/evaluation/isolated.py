@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from maskrcnn.evaluation.overlap import boundary_iou, mask_iou
+from maskrcnn.data.cut_masks import CutMasks
+from maskrcnn.evaluation.overlap import boundary_width, in_window, overlaps_of_pair
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # bit for bit pycocotools' own
 PROPOSALS = 100  # of AR@100
@@ -117,15 +118,13 @@ def mask_measures(ious: np.ndarray, boundary_ious: np.ndarray) -> dict[str, floa
     }
 
 
-def mask_overlaps(
-    probabilities: np.ndarray, boxes: np.ndarray, masks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def mask_overlaps(probabilities: np.ndarray, boxes: np.ndarray, masks: CutMasks) -> tuple[np.ndarray, np.ndarray]:
     """Pastes small masks into their boxes and compares them with the truth.
 
     Args:
         probabilities: (M, s, s) float in [0, 1].
         boxes: (M, 4) xyxy px.
-        masks: (M, H, W) bool.
+        masks: the M true masks of a picture.
 
     Returns:
         IoU (M,) and boundary IoU (M,), float64.
@@ -134,10 +133,27 @@ def mask_overlaps(
 
     if not len(masks):
         return np.zeros(0), np.zeros(0)
-    height, width = masks.shape[1:]
+    height, width = masks.size
     probabilities = np.nan_to_num(np.asarray(probabilities, np.float32), nan=0.0)
-    pasted = paste_masks(probabilities, np.asarray(boxes, np.float32), height, width, threshold=0.5)
-    return mask_iou(pasted, masks), boundary_iou(pasted, masks)
+    boxes = np.asarray(boxes, np.float32)
+    pasted = paste_masks(probabilities, boxes, height, width, threshold=0.5)
+    distance = boundary_width(height, width)
+    found = np.zeros((2, len(masks)))
+    for i, window in enumerate(_windows(boxes, probabilities.shape[1], masks).tolist()):
+        x0, y0, x1, y1 = window
+        pair = np.stack([pasted[i, y0:y1, x0:x1], in_window(masks, i, window)])
+        found[:, i] = overlaps_of_pair(pair, distance)
+    return found[0], found[1]
+
+
+def _windows(boxes, cells, masks) -> np.ndarray:
+    """(M, 4) int64 xyxy px: where a mask of so many cells, pasted into its box, and the true mask have their pixels."""
+    around = (boxes[:, 2:] - boxes[:, :2]) / cells + 2  # pasting adds a cell on each side, and rounds
+    low = np.floor(np.minimum(boxes[:, :2] - around, masks.windows[:, :2]))
+    high = np.ceil(np.maximum(boxes[:, 2:] + around, masks.windows[:, 2:]))
+    end = np.array(masks.size[::-1], np.float64)
+    low = np.clip(low, 0, end)
+    return np.concatenate([low, np.clip(high, low, end)], axis=1).astype(np.int64)
 
 
 def _mean(values) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from maskrcnn.data.cut_masks import CutMasks
+
 BOUNDARY_RATIO = 0.02  # width of a boundary as a share of the picture's diagonal
 
 
@@ -14,67 +16,100 @@ def mask_iou(masks: np.ndarray, others: np.ndarray) -> np.ndarray:
     return intersection / np.maximum(union, 1)
 
 
-def boundary_iou(masks: np.ndarray, others: np.ndarray, ratio: float = BOUNDARY_RATIO) -> np.ndarray:
+def boundary_iou(masks: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Boundary IoU (N,) of masks with others, one by one.
 
     A mask's boundary is the part of it within d pixels (Chebyshev) of what lies outside, the outside of the
-    picture included; d is `ratio` of the picture's diagonal, at least 1 (Cheng et al. 2021, "Boundary IoU").
+    picture included; d is `boundary_width` (Cheng et al. 2021, "Boundary IoU").
 
     Args:
         masks: (N, H, W) bool.
         others: (N, H, W) bool.
-        ratio: width of the boundary as a share of the diagonal.
 
     Returns:
         (N,) float64; 0 where both are empty.
     """
-    height, width = masks.shape[1:]
-    distance = max(1, round(ratio * float(np.hypot(height, width))))
+    distance = boundary_width(*masks.shape[1:])
     result = np.zeros(len(masks))
     for i, (mask, other) in enumerate(zip(masks, others, strict=True)):
         both = mask | other
         rows, columns = np.flatnonzero(both.any(axis=1)), np.flatnonzero(both.any(axis=0))
-        if not len(rows):
-            continue
-        crop = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        pair = np.stack([mask[crop], other[crop]])
-        first, second = pair & ~erode(pair, distance)
-        result[i] = np.count_nonzero(first & second) / np.count_nonzero(first | second)
+        if len(rows):
+            crop = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            result[i] = overlaps_of_pair(np.stack([mask[crop], other[crop]]), distance)[1]
     return result
+
+
+def boundary_width(height: int, width: int, ratio: float = BOUNDARY_RATIO) -> int:
+    """Pixels that a boundary is wide in a picture: `ratio` of its diagonal, at least 1."""
+    return max(1, round(ratio * float(np.hypot(height, width))))
+
+
+def overlaps_of_pair(pair: np.ndarray, distance: int) -> tuple[float, float]:
+    """IoU and boundary IoU of two masks.
+
+    Args:
+        pair: (2, h, w) bool, a window of the picture in which all pixels of both lie.
+        distance: width of a boundary, px.
+
+    Returns:
+        The two, 0 where both masks are empty.
+    """
+    union = np.count_nonzero(pair[0] | pair[1])
+    if not union:
+        return 0.0, 0.0
+    first, second = pair & ~erode(pair, distance)
+    iou = np.count_nonzero(pair[0] & pair[1]) / union
+    return iou, np.count_nonzero(first & second) / np.count_nonzero(first | second)
 
 
 def erode(masks: np.ndarray, distance: int) -> np.ndarray:
     """Masks (N, H, W) bool less every pixel within `distance` (Chebyshev) of a 0 or of the outside."""
+    count, height, width = masks.shape
+    padded = np.zeros((count, height + 2 * distance, width + 2 * distance), bool)
+    padded[:, distance : distance + height, distance : distance + width] = masks
     size = 2 * distance + 1
-    for axis in (1, 2):  # a square window is a row window of column windows
-        pad = [(0, 0)] * 3
-        pad[axis] = (distance + 1, distance)
-        sums = np.cumsum(np.pad(masks, pad), axis=axis, dtype=np.int32)
-        length = masks.shape[axis]
-        upper = np.take(sums, np.arange(size, size + length), axis=axis)
-        masks = upper - np.take(sums, np.arange(length), axis=axis) == size
-    return masks
+    # A pixel stays where its whole window is 1: of rows, then of columns. A window is two shorter ones that overlap.
+    length = 1
+    while length < size:
+        step = min(length, size - length)
+        padded = padded[:, :-step] & padded[:, step:]
+        padded = padded[:, :, :-step] & padded[:, :, step:]
+        length += step
+    return padded
 
 
-def resample_masks(masks: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
+def resample_masks(masks: CutMasks, boxes: np.ndarray, size: int) -> np.ndarray:
     """Cuts each mask out of its box and averages it onto a small grid: what a perfect mask head would answer.
 
     Args:
-        masks: (N, H, W) bool.
+        masks: N masks of one picture.
         boxes: (N, 4) xyxy px.
         size: side s of the grid.
 
     Returns:
         (N, s, s) float32 in [0, 1]: the share of each cell that the mask covers.
     """
-    height, width = masks.shape[1:]
+    height, width = masks.size
     result = np.zeros((len(masks), size, size), np.float32)
-    for i, (mask, box) in enumerate(zip(masks, np.asarray(boxes, np.float64), strict=True)):
+    for i, box in enumerate(np.asarray(boxes, np.float64)):
         across, first_x = _cell_weights(box[0], box[2], width, size)
         down, first_y = _cell_weights(box[1], box[3], height, size)
-        crop = mask[first_y : first_y + down.shape[1], first_x : first_x + across.shape[1]]
+        crop = in_window(masks, i, (first_x, first_y, first_x + across.shape[1], first_y + down.shape[1]))
         result[i] = down @ crop @ across.T
     return result
+
+
+def in_window(masks: CutMasks, number: int, window: tuple[int, int, int, int]) -> np.ndarray:
+    """(h, w) bool: what a picture has of its mask of that number in a window (x0, y0, x1, y1) px."""
+    left, top, right, bottom = window
+    found = np.zeros((bottom - top, right - left), bool)
+    x0, y0, x1, y1 = masks.windows[number].tolist()
+    (x, y), (end_x, end_y) = (max(x0, left), max(y0, top)), (min(x1, right), min(y1, bottom))
+    if x < end_x and y < end_y:
+        part = masks.parts[number][y - y0 : end_y - y0, x - x0 : end_x - x0]
+        found[y - top : end_y - top, x - left : end_x - left] = part
+    return found
 
 
 def _cell_weights(low, high, length, size):

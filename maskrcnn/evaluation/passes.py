@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from maskrcnn.data.class_order import check_class_order
 from maskrcnn.data.sample import Sample
-from maskrcnn.evaluation.ap import MOST_DETECTIONS
-from maskrcnn.evaluation.end_to_end import evaluate_detections
+from maskrcnn.evaluation.end_to_end.ap import MOST_DETECTIONS
+from maskrcnn.evaluation.end_to_end.detections_only import evaluate_detections
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
+from maskrcnn.evaluation.known_truth import KnownTruth
 from maskrcnn.evaluation.measures import Nested
 from maskrcnn.evaluation.pass_progress import with_bar
 from maskrcnn.evaluation.probe import ImageProbes, ProbeSet, image_probes
@@ -76,18 +76,22 @@ def evaluate_in_detail(
     limit: int | None = None,
     tide: bool = True,
     probes: ProbeSet | None = None,
+    known: KnownTruth | None = None,
 ) -> Evaluation:
     """As `evaluate`, with the measures by class, the probes and the detections themselves.
+
+    Args:
+        known: of this data set and these probes; given again for the next model, it saves what no model changes.
 
     Returns:
         The `Evaluation`.
     """
     config = getattr(model, "config", None)
     most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
-    evaluator = Evaluator(dataset.class_names, probe_seed if probes is None else probes.seed, most)
+    evaluator = Evaluator(dataset.class_names, probe_seed if probes is None else probes.seed, most, known)
     busiest = 0
     for sample, probe, answer in answers(model, dataset, batch_size, probe_seed, progress, limit, probes):
-        evaluator.add(copy.copy(sample), probe, answer)  # whose masks are whole for as long as this takes
+        evaluator.add(sample, probe, answer)
         busiest = max(busiest, len(sample.labels) - int(sample.crowd.sum()))
     _say_if_too_many(dataset.name, busiest, config)
     return evaluator.result(tide=tide)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from maskrcnn.evaluation.ap import MOST_DETECTIONS, coco_index, match
+from maskrcnn.evaluation.end_to_end.ap import IOU_THRESHOLDS, MOST_DETECTIONS, RECALL_POINTS, match
 from maskrcnn.evaluation.evaluator import Evaluation, Evaluator
 from maskrcnn.evaluation.measures import Nested
 from maskrcnn.evaluation.passes import answers
@@ -85,6 +85,6 @@ def precision_recall(evaluation: Evaluation, kind: str = "bbox") -> PrecisionRec
     """
     results = evaluation.box_results if kind == "bbox" else evaluation.mask_results
     shape = "bbox" if kind == "bbox" else "segm"
-    run = match(coco_index(evaluation.ground_truth), results, shape, ranges=False)
+    precision = match(evaluation.ground_truth, results, shape, ranges=False).precision[..., 0]
     names = tuple(category["name"] for category in evaluation.ground_truth["categories"])
-    return PrecisionRecall(run.params.iouThrs, run.params.recThrs, run.eval["precision"][:, :, :, 0, -1], names)
+    return PrecisionRecall(IOU_THRESHOLDS, RECALL_POINTS, precision, names)

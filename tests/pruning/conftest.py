@@ -225,7 +225,7 @@ def double():
 @pytest.fixture
 def nets():
     keras.utils.set_random_seed(0)
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)  # the names of layers begin anew
     return types.SimpleNamespace(
         **{builder.__name__: builder for builder in BUILDERS},
         fpn=fpn,

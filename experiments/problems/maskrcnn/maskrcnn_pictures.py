@@ -11,7 +11,7 @@ import maskrcnn
 from experiments.errors import UserError
 from experiments.problems.maskrcnn.maskrcnn_data import SPLITS, AnnotatedPictures
 from experiments.problems.maskrcnn.maskrcnn_settings import DataSettings, DetectorEvaluation
-from maskrcnn.evaluation import ProbeSet, probe_set
+from maskrcnn.evaluation import KnownTruth, ProbeSet, probe_set
 
 _CHOICE = 20_011  # keeps the choice of pictures apart from other streams of a seed
 
@@ -31,6 +31,7 @@ class Pictures:
         self._annotated = None if data.kind == "shapes" else AnnotatedPictures(data)
         self._splits: dict[str, maskrcnn.data.Dataset] = {}
         self._probes: dict[str, ProbeSet] = {}
+        self._known: dict[str, KnownTruth] = {}
         self.dropped: list[str] = []
         self._class_names: tuple[str, ...] | None = None
 
@@ -95,6 +96,10 @@ class Pictures:
         if split not in self._probes:
             self._probes[split] = probe_set(self[split], self._evaluation.probe_seed)
         return self._probes[split]
+
+    def known(self, split: str) -> KnownTruth:
+        """What no model changes of the measures on a split, worked out once for all of them."""
+        return self._known.setdefault(split, KnownTruth())
 
     def objects(self, split: str) -> int:
         """Mean number of objects of a picture, rounded up."""

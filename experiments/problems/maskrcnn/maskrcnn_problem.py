@@ -192,6 +192,7 @@ class MaskRCNNProblem(Problem):
                 batch_size=self.recipe.evaluation.batch_size,
                 progress=False,
                 probes=self.pictures.probes(split),
+                known=self.pictures.known(split),
             )
         return self._measures(found), kept_answers(found, self.pictures.class_names)
 
@@ -208,6 +209,7 @@ class MaskRCNNProblem(Problem):
             self.pictures[split],
             batch_size=self.recipe.evaluation.batch_size,
             probes=self.pictures.probes(split),
+            known=self.pictures.known(split),
         )
         return {"measures": self._measures(found), "per_class": found.per_class}
 

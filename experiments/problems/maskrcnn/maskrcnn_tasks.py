@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from experiments.declaration import Breakdown, Figure, Measure, Task
-from maskrcnn.evaluation.end_to_end import CONFIDENT, confident_name
+from maskrcnn.evaluation.end_to_end.detections_only import CONFIDENT, confident_name
 from maskrcnn.evaluation.measures import MEASURES, TIDE_ERRORS
 
 # Task -> its title, and the measure that stands for it: no other task can move that one.

@@ -7,6 +7,7 @@ import pytest
 
 from maskrcnn.box_overlap import pairwise_iou
 from maskrcnn.data import Dataset, Sample
+from maskrcnn.data.cut_masks import CutMasks
 from maskrcnn.evaluation.overlap import resample_masks
 
 HEIGHT, WIDTH = 96, 128
@@ -79,7 +80,7 @@ class FakeModel:
         refined = np.repeat(np.asarray(moved, np.float32)[:, None], self.classes + 1, axis=1)
         at = pairwise_iou(mask_boxes, own).argmax(1) if len(mask_boxes) else np.zeros(0, int)
         mask_probs = np.zeros((len(mask_boxes), 28, 28, self.classes), np.float32)
-        small = resample_masks(sample.masks[real][at], mask_boxes, 28)
+        small = resample_masks(CutMasks.of(sample.masks[real][at]), mask_boxes, 28)
         mask_probs[np.arange(len(at)), :, :, labels[at] - 1] = small
         if "mask" in self.dead:
             mask_probs[:] = 0

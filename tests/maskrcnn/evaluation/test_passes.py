@@ -10,7 +10,17 @@ import pytest
 from pytest import approx
 
 from maskrcnn.data import Dataset, DataWarning, Sample
-from maskrcnn.evaluation import MEASURES, ceilings, columns, evaluate, evaluate_in_detail, floors, probe_set
+from maskrcnn.evaluation import (
+    MEASURES,
+    KnownTruth,
+    ceilings,
+    columns,
+    evaluate,
+    evaluate_in_detail,
+    floors,
+    known_truth,
+    probe_set,
+)
 
 
 def isolated(measures, task):
@@ -203,3 +213,18 @@ def test_a_model_without_masks_has_the_other_tasks(made):
     assert list(found.measures) == ["proposal", "bbox", "class"]
     np.testing.assert_equal(found.measures, {task: whole.measures[task] for task in found.measures})
     assert not any("mask" in column for row in found.per_class.values() for column in row)
+
+
+def test_what_no_model_changes_is_worked_out_once(made, monkeypatch):
+    dataset, known, asked = made.dataset(6), KnownTruth(), []
+    models = made.model(dataset, noise=True), made.model(dataset, dead=("mask",))
+    alone = [evaluate_in_detail(model, dataset, progress=False) for model in models]
+    for name in ("runs_of_objects", "mask_ceiling"):
+        work = getattr(known_truth, name)
+        monkeypatch.setattr(known_truth, name, lambda *given, work=work: asked.append(given) or work(*given))
+    for model, expected in zip(models, alone, strict=True):
+        found = evaluate_in_detail(model, dataset, progress=False, known=known)
+        np.testing.assert_equal(found.measures, expected.measures)
+        assert found.ground_truth == expected.ground_truth and found.mask_results == expected.mask_results
+        objects = sum(len(probes.mask_boxes) > 0 for probes in found.probes)
+        assert len(asked) == len(dataset) + objects

@@ -1,13 +1,17 @@
+import contextlib
+import copy
 import dataclasses
+import io
 import math
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 import maskrcnn
 from maskrcnn import inspect
 from maskrcnn.evaluation import evaluate_in_detail
-from maskrcnn.evaluation.ap import coco_index, match
 from maskrcnn.evaluation.evaluator import Evaluation
 from maskrcnn.evaluation.probe import ProbeSet
 
@@ -50,7 +54,13 @@ def test_the_worst_come_first_and_what_cannot_be_measured_is_left_out(found):
 def test_curves_are_pycocotools_own(found, kind, shape):
     evaluation = found.evaluation
     rows = evaluation.box_results if kind == "bbox" else evaluation.mask_results
-    run = match(coco_index(evaluation.ground_truth), rows, shape)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = {"info": {}} | copy.deepcopy(evaluation.ground_truth)
+        truth.createIndex()
+        run = COCOeval(truth, truth.loadRes(copy.deepcopy(rows)), shape)
+        run.evaluate()
+        run.accumulate()
     curves = inspect.precision_recall(evaluation, kind)
     np.testing.assert_array_equal(curves.precision, run.eval["precision"][:, :, :, 0, -1])
     present = curves.precision[curves.precision > -1]

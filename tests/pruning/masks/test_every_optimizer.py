@@ -52,7 +52,7 @@ FAST = ("Adam", "Adafactor", "Muon", "MultiOptimizer")
 def network():
     """Convolution, depthwise convolution, batch norm and dense layers, with weights that are not at their beginning."""
     keras.utils.set_random_seed(0)
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)  # the names of layers begin anew
     image = keras.Input((6, 6, 2), name="image")
     x = L.Conv2D(6, 3, use_bias=False, name="conv")(image)
     x = L.LeakyReLU()(L.BatchNormalization(name="norm")(x))

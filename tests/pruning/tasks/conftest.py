@@ -33,14 +33,14 @@ LOSSES = {"order": "binary_crossentropy", "total": "mse"}
 
 @pytest.fixture
 def two():
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)  # the names of layers begin anew
     return TWO
 
 
 @pytest.fixture(scope="module")
 def two_again():
     """The same, for fixtures of a module."""
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)  # the names of layers begin anew
     return TWO
 
 

@@ -5,8 +5,8 @@ import pytest
 from pytest import approx
 
 from maskrcnn.evaluation import evaluate_in_detail
-from maskrcnn.evaluation.ap import average_precision, coco_index, match
-from maskrcnn.evaluation.tide import TIDE_ERRORS, tide
+from maskrcnn.evaluation.end_to_end.ap import average_precision, match
+from maskrcnn.evaluation.end_to_end.tide import TIDE_ERRORS, tide
 
 OBJECTS = [(1, [10, 10, 40, 40]), (1, [60, 10, 40, 40]), (2, [10, 60, 40, 40])]
 
@@ -28,8 +28,8 @@ def scene(found, objects=OBJECTS, crowd=()):
         ],
     }
     results = [{"image_id": 1, "category_id": label, "bbox": box, "score": s} for label, box, s in found]
-    run = match(coco_index(truth), results, "bbox")
-    return tide(run), average_precision(run)["ap50"]
+    matched = match(truth, results, "bbox")
+    return tide(matched), average_precision(matched)["ap50"]
 
 
 PERFECT = [(label, box, 0.9 - 0.1 * i) for i, (label, box) in enumerate(OBJECTS)]
@@ -86,16 +86,16 @@ def test_no_objects_is_nan():
 
 def test_the_ap50_that_it_mends_is_pycocotools_own(made):
     """All kinds mended at once leave nothing wrong; each alone stays between."""
-    from maskrcnn.evaluation import tide as module
+    from maskrcnn.evaluation.end_to_end import tide as module
 
     dataset = made.dataset(14)
     found = evaluate_in_detail(made.model(dataset, noise=True, extra=5), dataset, progress=False)
     for task, results, kind in (("bbox", found.box_results, "bbox"), ("mask", found.mask_results, "segm")):
-        run = match(coco_index(found.ground_truth), results, kind)
-        table = module._sort_errors(run)
+        matched = match(found.ground_truth, results, kind)
+        table = module._sort_errors(matched)
         everything = np.ones(len(table.object_category), bool)
-        ours = module._ap50(table, table.category, table.error == -1, table.error != -2, everything, 3)
-        ap50 = average_precision(run)["ap50"]
+        ours = module._ap50(table, table.category, table.error == -1, table.error != -2, everything)
+        ap50 = average_precision(matched)["ap50"]
         assert ours == approx(ap50, abs=1e-12)
         costs = [found.measures[task][f"tide_{error}"] for error in TIDE_ERRORS]
         assert max(costs) > 0.01 and min(costs) > -0.05 and max(costs) + ap50 <= 1 + 1e-9

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from maskrcnn.data.class_order import check_class_order
-from maskrcnn.evaluation.ap import MOST_DETECTIONS, agnostic, average_precision, coco_index, match
+from maskrcnn.evaluation.end_to_end.ap import MOST_DETECTIONS, agnostic, average_precision, match, threshold_at
+from maskrcnn.evaluation.end_to_end.records import CocoRecords
 from maskrcnn.evaluation.evaluator import Evaluation
 from maskrcnn.evaluation.measures import Nested
 from maskrcnn.evaluation.pass_progress import with_bar
-from maskrcnn.evaluation.records import CocoRecords
 
 CONFIDENT = ("ap", "ap50", "ap75")  # what `confident` gives
 _NO_BOXES = {"agnostic_boxes": np.zeros((0, 4)), "agnostic_scores": np.zeros(0)}
@@ -50,11 +50,10 @@ def evaluate_detections(detector: Any, dataset: Any, progress: bool = True, limi
         records.add(sample, SimpleNamespace(detections=detector.detect(sample.image), **_NO_BOXES))
     truth = records.ground_truth(dataset.class_names)
     boxes, masks, _ = records.results()
-    index = coco_index(truth)
     return {
-        "bbox": average_precision(match(index, boxes, "bbox", most=most)),
+        "bbox": average_precision(match(truth, boxes, "bbox", most=most)),
         "class": {"matched_accuracy": _matched_accuracy(truth, boxes, most)},
-        "mask": average_precision(match(index, masks, "segm", most=most)),
+        "mask": average_precision(match(truth, masks, "segm", most=most)),
     }
 
 
@@ -73,7 +72,7 @@ def confident(evaluation: Evaluation, scores: Iterable[float], most: int = MOST_
         {"bbox": {"ap_at70": ..., "ap50_at70": ..., "ap75_at70": ...}, "mask": {...}} for a score of 0.7, NaN where
         there are no objects; without "mask" for a model without masks.
     """
-    index = coco_index(evaluation.ground_truth)
+    truth = evaluation.ground_truth
     kinds = {"bbox": ("bbox", evaluation.box_results), "mask": ("segm", evaluation.mask_results)}
     found: Nested = {}
     for task, (kind, results) in kinds.items():
@@ -82,7 +81,7 @@ def confident(evaluation: Evaluation, scores: Iterable[float], most: int = MOST_
         found[task] = {}
         for score in scores:
             sure = [result for result in results if result["score"] >= score]
-            precision = average_precision(match(index, sure, kind, ranges=False, most=most))
+            precision = average_precision(match(truth, sure, kind, ranges=False, most=most))
             found[task] |= {confident_name(name, score): precision[name] for name in CONFIDENT}
     return found
 
@@ -94,14 +93,10 @@ def confident_name(name: str, score: float) -> str:
 
 def _matched_accuracy(truth: dict[str, Any], boxes: list[dict[str, Any]], most: int) -> float:
     rows = [row | {"category_id": 1} for row in boxes]
-    run = match(coco_index(agnostic(truth)), rows, "bbox", ranges=False, most=most)
-    labels = {annotation["id"]: annotation["category_id"] for annotation in truth["annotations"]}
-    at = int(np.argmin(np.abs(run.params.iouThrs - 0.5)))
-    right = total = 0
-    for picture in filter(None, run.evalImgs):
-        pairs = zip(picture["dtIds"], picture["dtMatches"][at], picture["dtIgnore"][at], strict=True)
-        for detection, annotation, ignored in pairs:
-            if annotation and not ignored:
-                total += 1
-                right += boxes[detection - 1]["category_id"] == labels[int(annotation)]
-    return right / total if total else math.nan
+    matched = match(agnostic(truth), rows, "bbox", ranges=False, most=most)
+    at = threshold_at(0.5)
+    mates = matched.mate[at]
+    counted = np.flatnonzero((mates >= 0) & ~matched.ignored[at])
+    label = np.array([row["category_id"] for row in boxes], int)[matched.found.row[counted]]
+    true = np.array([row["category_id"] for row in truth["annotations"]], int)[matched.objects.row[mates[counted]]]
+    return np.count_nonzero(label == true) / len(counted) if len(counted) else math.nan

@@ -1,0 +1,1 @@
+"""Detections against objects, as COCO counts: records, matches, average precision and what errors cost."""

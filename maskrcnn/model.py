@@ -114,7 +114,7 @@ class MaskRCNN(keras.Model):
         kwargs.setdefault("shuffle", False)  # the dataset has shuffled already
         kwargs["callbacks"] = fit_inputs.with_guard(kwargs.get("callbacks"))
         if self.compiled:
-            x = fit_inputs.training_batches(self, x, size, augment)
+            x = fit_inputs.watched(fit_inputs.training_batches(self, x, size, augment), kwargs["callbacks"])
             fit_inputs.build_optimizer(self, self.trainable_variables)
         with training_only(self.network, train), fit_inputs.reader_errors(self):
             self._compile_again_where_others_train()
@@ -172,8 +172,7 @@ class MaskRCNN(keras.Model):
                 Call it on shapes that are known, in `tf.function(..., jit_compile=True)`.
         """
         with_objects = "boxes" in inputs
-        share = share_of(inputs) if with_objects else None
-        if share is not None:
+        if (share := share_of(inputs) if with_objects else None) is not None:
             inputs = never_empty(inputs)
         static_shapes = static_shapes or (with_objects and self.compiled and self.jit_compile)
         forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
@@ -267,11 +266,8 @@ class MaskRCNN(keras.Model):
         return write_file(self, filepath, choices, **kwargs)
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "config": self.config.get_config(),
-            "network": keras.saving.serialize_keras_object(self.network),
-        }
+        network = keras.saving.serialize_keras_object(self.network)
+        return {"name": self.name, "config": self.config.get_config(), "network": network}
 
     @classmethod
     def from_config(cls, config):

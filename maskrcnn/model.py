@@ -13,6 +13,7 @@ from maskrcnn.network.forward import Forward
 from maskrcnn.task_losses import task_losses
 from maskrcnn.training import fit_inputs
 from maskrcnn.training.compile_options import batch_counter, check_loss_weights, check_options, optimizer_for
+from maskrcnn.training.kernel_gradients import by_matrix_products
 from maskrcnn.training.replicas import never_empty, replica_count, share_of
 from maskrcnn.training.sampled_answers import training_answers
 
@@ -114,7 +115,7 @@ class MaskRCNN(keras.Model):
         kwargs.setdefault("shuffle", False)  # the dataset has shuffled already
         kwargs["callbacks"] = fit_inputs.with_guard(kwargs.get("callbacks"))
         if self.compiled:
-            x = fit_inputs.training_batches(self, x, size, augment)
+            x = fit_inputs.watched(fit_inputs.training_batches(self, x, size, augment), kwargs["callbacks"])
             fit_inputs.build_optimizer(self, self.trainable_variables)
         with training_only(self.network, train), fit_inputs.reader_errors(self):
             self._compile_again_where_others_train()
@@ -172,13 +173,13 @@ class MaskRCNN(keras.Model):
                 Call it on shapes that are known, in `tf.function(..., jit_compile=True)`.
         """
         with_objects = "boxes" in inputs
-        share = share_of(inputs) if with_objects else None
-        if share is not None:
+        if (share := share_of(inputs) if with_objects else None) is not None:
             inputs = never_empty(inputs)
         static_shapes = static_shapes or (with_objects and self.compiled and self.jit_compile)
-        forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
-        if with_objects:
-            return training_answers(forward, inputs, self.step if training else None, share=share)
+        with by_matrix_products(self.network, training and not static_shapes):
+            forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
+            if with_objects:
+                return training_answers(forward, inputs, self.step if training else None, share=share)
         return self._inference.detections(forward)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -209,8 +210,9 @@ class MaskRCNN(keras.Model):
         Returns:
             {"proposal", "bbox", "class", "mask"} of differentiable float32 scalars, means over the pictures.
         """
-        forward = Forward(self.network, self.config, batch["image"], batch["image_size"])
-        return task_losses(forward, batch, self.config.seed if seed is None else seed)
+        with by_matrix_products(self.network):
+            forward = Forward(self.network, self.config, batch["image"], batch["image_size"])
+            return task_losses(forward, batch, self.config.seed if seed is None else seed)
 
     @property
     def metrics(self):
@@ -267,11 +269,8 @@ class MaskRCNN(keras.Model):
         return write_file(self, filepath, choices, **kwargs)
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "config": self.config.get_config(),
-            "network": keras.saving.serialize_keras_object(self.network),
-        }
+        network = keras.saving.serialize_keras_object(self.network)
+        return {"name": self.name, "config": self.config.get_config(), "network": network}
 
     @classmethod
     def from_config(cls, config):

@@ -14,7 +14,7 @@ from maskrcnn.detections import Detections
 from maskrcnn.inference import as_float, collect
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit
-from maskrcnn.proposals.matching import match
+from maskrcnn.proposals.matching import match, most_overlapped
 from maskrcnn.proposals.propose import objectness
 from maskrcnn.regions import second_stage
 
@@ -223,8 +223,8 @@ def _matched(sample, anchors, placement, config) -> Truth:
     crowd = np.asarray(sample.crowd, bool)
     boxes = np.asarray(sample.boxes, np.float32).reshape(-1, 4)
     if len(boxes):
-        labels, objects = match(
-            tf.constant(anchors)[None],
+        labels, iou = match(
+            tf.constant(anchors),
             tf.constant(placement.into(boxes).astype(np.float32))[None],
             tf.constant(~crowd)[None],
             tf.constant(crowd)[None],
@@ -232,7 +232,7 @@ def _matched(sample, anchors, placement, config) -> Truth:
             config.rpn_negative_iou,
             keep_best=True,
         )
-        labels, objects = labels[0].numpy(), objects[0].numpy()
+        labels, objects = labels[0].numpy(), most_overlapped(iou, tf.range(len(anchors))[None])[0].numpy()
     else:
         labels, objects = np.zeros((2, len(anchors)), np.int32)
     return Truth(boxes, np.asarray(sample.labels, np.int32), np.asarray(sample.masks, bool), crowd, labels, objects)

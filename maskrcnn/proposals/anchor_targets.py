@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.proposals.matching import match, objects_of
+from maskrcnn.proposals.matching import match, most_overlapped, objects_of
 from maskrcnn.regions.sampling import balanced_sample
 
 
@@ -23,14 +23,13 @@ def anchor_targets(anchors, batch, config, priority):
         is_positive and is_sampled (B, S) bool, deltas (B, S, 4) float32.
     """
     valid, crowd = objects_of(batch)
-    everywhere = tf.broadcast_to(anchors[None], (tf.shape(valid)[0], tf.shape(anchors)[0], 4))
-    labels, matched = match(
-        everywhere, batch["boxes"], valid, crowd, config.rpn_positive_iou, config.rpn_negative_iou, keep_best=True
+    labels, iou = match(
+        anchors, batch["boxes"], valid, crowd, config.rpn_positive_iou, config.rpn_negative_iou, keep_best=True
     )
     index, is_positive, is_sampled = balanced_sample(
         labels, priority, config.rpn_samples, config.rpn_positive_fraction
     )
-    objects = tf.gather(batch["boxes"], tf.gather(matched, index, batch_dims=1), batch_dims=1)
+    objects = tf.gather(batch["boxes"], most_overlapped(iou, index), batch_dims=1)
     deltas = box_ops.encode(objects, tf.gather(anchors, index), config.rpn_delta_std)
     return {
         "labels": labels,

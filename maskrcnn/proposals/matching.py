@@ -20,7 +20,7 @@ def match(candidates, objects, valid, crowd, positive_iou, negative_iou, keep_be
     """Match each candidate box to the object that it overlaps most.
 
     Args:
-        candidates: (B, N, 4) float32 xyxy.
+        candidates: (B, N, 4) or, the same for every picture, (N, 4) float32 xyxy.
         objects: (B, G, 4) float32 xyxy.
         valid: (B, G) bool, false for padding and crowds.
         crowd: (B, G) bool.
@@ -30,18 +30,34 @@ def match(candidates, objects, valid, crowd, positive_iou, negative_iou, keep_be
             whatever their IoU. Each keeps the object that it overlaps most itself.
 
     Returns:
-        labels (B, N) int32 of POSITIVE, NEGATIVE, IGNORED, and matched (B, N) int32, an index into
-        `objects` (0 where there is none).
+        labels (B, N) int32 of POSITIVE, NEGATIVE, IGNORED, and iou (B, G, N) float32, -1 where an object is not valid:
+        see `most_overlapped`.
     """
-    overlaps = box_ops.iou(candidates, objects)
-    iou = tf.where(valid[:, None, :], overlaps, -1.0)
-    best = tf.reduce_max(iou, axis=-1)
-    matched = tf.argmax(iou, axis=-1, output_type=tf.int32)
+    # Candidates last: they are thousands and objects a handful, and arithmetic runs along the last axis.
+    overlaps = box_ops.iou(objects, candidates)
+    known = tf.cast(valid, overlaps.dtype)[..., None]
+    iou = overlaps * known + (known - 1.0)
+    best = tf.reduce_max(iou, axis=1)
     positive = best >= positive_iou
     if keep_best:
-        best_of_object = tf.reduce_max(iou, axis=1, keepdims=True)
-        positive |= tf.reduce_any((iou == best_of_object) & (best_of_object > 0), axis=-1)
-    on_crowd = tf.reduce_any(tf.where(crowd[:, None, :], overlaps, 0.0) >= CROWD_IOU, axis=-1)
+        best_of_object = tf.reduce_max(iou, axis=2, keepdims=True)
+        positive |= tf.reduce_any(iou == tf.where(best_of_object > 0, best_of_object, float("inf")), axis=1)
+    on_crowd = tf.cond(
+        tf.reduce_any(crowd),
+        lambda: tf.reduce_any(tf.where(crowd[..., None], overlaps, 0.0) >= CROWD_IOU, axis=1),
+        lambda: tf.zeros_like(positive),
+    )
     negative = (best < negative_iou) & ~on_crowd
-    labels = tf.where(positive, POSITIVE, tf.where(negative, NEGATIVE, IGNORED))
-    return labels, matched
+    return tf.where(positive, POSITIVE, tf.where(negative, NEGATIVE, IGNORED)), iou
+
+
+def most_overlapped(iou, index):
+    """The object that some candidates overlap most, of equals the first; 0 where there is none.
+
+    Args:
+        iou: (B, G, N), of `match`; index: (B, S) int32, which candidates.
+
+    Returns:
+        (B, S) int32 into the objects.
+    """
+    return tf.argmax(tf.gather(iou, index, axis=2, batch_dims=1), axis=1, output_type=tf.int32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.proposals.matching import IGNORED, match, objects_of
+from maskrcnn.proposals.matching import IGNORED, match, most_overlapped, objects_of
 from maskrcnn.regions.sampling import balanced_sample
 
 
@@ -24,7 +24,7 @@ def roi_targets(proposals, count, batch, config, priority):
     valid, crowd = objects_of(batch)
     candidates = tf.concat([proposals, batch["boxes"]], axis=1)
     real = tf.concat([tf.range(tf.shape(proposals)[1])[None] < count[:, None], valid], axis=1)
-    labels, matched = match(
+    labels, iou = match(
         candidates, batch["boxes"], valid, crowd, config.roi_positive_iou, config.roi_positive_iou, keep_best=False
     )
     labels = tf.where(real, labels, IGNORED)
@@ -32,7 +32,7 @@ def roi_targets(proposals, count, batch, config, priority):
         labels, priority, config.roi_samples, config.roi_positive_fraction
     )
     rois = tf.gather(candidates, index, batch_dims=1)
-    matched = tf.gather(matched, index, batch_dims=1)
+    matched = most_overlapped(iou, index)
     objects = tf.gather(batch["boxes"], matched, batch_dims=1)
     deltas = box_ops.encode(objects, rois, config.box_delta_std)
     classes = tf.gather(batch["labels"], matched, batch_dims=1)

@@ -82,6 +82,14 @@ def refuse_sample_weight(sample_weight) -> None:
         )
 
 
+def watched(batches, callbacks):
+    """The batches as those callbacks want them that have a `watch`, such as callbacks.DataWaiting."""
+    for callback in getattr(callbacks, "callbacks", callbacks):
+        if hasattr(callback, "watch"):
+            batches = callback.watch(batches)
+    return batches
+
+
 def with_guard(callbacks):
     """The callbacks, and one that keeps the last good weights unless one of them watches the loss already."""
     if isinstance(callbacks, keras.callbacks.CallbackList):

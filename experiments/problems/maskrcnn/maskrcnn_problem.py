@@ -18,6 +18,7 @@ from experiments.declaration import Declaration
 from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.problems.maskrcnn import maskrcnn_tasks
+from experiments.problems.maskrcnn.maskrcnn_building import at_input_size, built
 from experiments.problems.maskrcnn.maskrcnn_churn import COLUMNS, churn, kept_answers
 from experiments.problems.maskrcnn.maskrcnn_pictures import Pictures
 from experiments.problems.maskrcnn.maskrcnn_settings import DataSettings, DetectorEvaluation, ModelSettings
@@ -101,23 +102,7 @@ class MaskRCNNProblem(Problem):
             raise UserError(f"model: {error}") from None
 
     def model(self, seed: int) -> maskrcnn.MaskRCNN:
-        config = self.config(seed)
-        try:
-            made = maskrcnn.MaskRCNN(config, name="mask_rcnn")  # also where it is not the process's first
-        except (ValueError, OSError) as error:
-            if config.backbone_weights is None:
-                raise
-            raise UserError(
-                f"the weights {config.backbone_weights} do not fit backbone {config.backbone!r} with "
-                f"backbone_alpha {config.backbone_alpha}: {error}"
-            ) from None
-        except Exception as error:  # what Keras raises where a download fails, of no narrower type
-            if config.backbone_weights != "imagenet" or "URL fetch failure" not in str(error):
-                raise
-            raise UserError(
-                f"the ImageNet weights cannot be downloaded ({error}). Go on with a network, or give their file, "
-                "--model.backbone_weights my.h5, or begin from nothing, --model.backbone_weights None"
-            ) from None
+        made = built(self.config(seed))
         if self.recipe.model.start is not None:
             begin_from(find_weights(self.recipe.model.start), made, self.recipe.model.start_classes)
         return made
@@ -126,18 +111,7 @@ class MaskRCNNProblem(Problem):
         return maskrcnn.MaskRCNN(model.config, network=model.network, name=model.name)
 
     def at_input_size(self, model: Any, size: int) -> maskrcnn.MaskRCNN:
-        before = model.config
-        if size >= before.min_size:
-            raise UserError(
-                f"smaller_inputs: {size}: the network's own pictures have a shorter side of {before.min_size} px "
-                "(model.min_size); give smaller ones"
-            )
-        longer = max(size, round(before.max_size * size / before.min_size))
-        try:
-            config = dataclasses.replace(before, min_size=size, max_size=longer)
-        except ValueError as error:
-            raise UserError(f"smaller_inputs: {size}: {error}") from None
-        return maskrcnn.MaskRCNN(config, network=model.network, name=model.name)
+        return at_input_size(model, size)
 
     def load(self, path: str | Path) -> maskrcnn.MaskRCNN:
         found = load(path)

@@ -24,8 +24,10 @@ def agreement_study(problem: Problem, folder: Path, work: Meter) -> None:
         work: where progress is reported.
     """
     rows: list[dict[str, Any]] = []
+    declared = problem.declaration()
     for seed in problem.recipe.seeds:
-        rows += unit(folder, f"agreement_s{seed}", functools.partial(_one, problem, seed, folder, work))
+        found = unit(folder, f"agreement_s{seed}", functools.partial(_one, problem, seed, folder, work))
+        rows += [row | {"part": declared.part_of(row["group"]) if declared.parts else row["part"]} for row in found]
         write_rows(folder, "agreement", rows)
 
 

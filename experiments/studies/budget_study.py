@@ -148,7 +148,7 @@ class _Judged:
 def _search(
     model: Callable[[int], _Judged], seed: int, budget: schedules.TaskBudget, who: str, drop: float, folder: Path,
     trials: int,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, Any]]:  # fmt: skip
     """A row for each task that counts; the first one has the trials too."""
     of_seed = model(seed)
     one, (tune, control, _) = of_seed.model, of_seed.control

@@ -57,7 +57,7 @@ speed: install ## what removing 25, 50 and 75 % of ResNet-50-FPN's MACs gains: r
 
 .PHONY: test
 test: lint ## lint, and the fast tests
-	@$(ONE_THREAD) $(RUN) -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
+	@$(ONE_THREAD) $(RUN) -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-slow
 test-slow: install ## the tests that `make test` leaves out

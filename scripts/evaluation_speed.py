@@ -31,7 +31,7 @@ from experiments.settings.recipe import Count, Settings
 from maskrcnn.evaluation.end_to_end.ap import match
 
 HEIGHT, WIDTH = 480, 640
-SIDES = np.log([12.0, 300.0])  # of objects, px
+LEAST, MOST = np.log(12.0), np.log(300.0)  # sides of objects, px
 
 
 class EvaluationSpeed(Settings):
@@ -58,7 +58,7 @@ def drawn(settings: EvaluationSpeed) -> tuple[dict[str, Any], dict[str, list[dic
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
     def places(count: int) -> np.ndarray:
-        sides = np.minimum(np.exp(rng.uniform(*SIDES, (count, 2))), [WIDTH - 1, HEIGHT - 1])
+        sides = np.minimum(np.exp(rng.uniform(LEAST, MOST, (count, 2))), [WIDTH - 1, HEIGHT - 1])
         return np.concatenate([rng.random((count, 2)) * ([WIDTH, HEIGHT] - sides), sides], axis=1)
 
     def masks(boxes: np.ndarray) -> list[dict[str, Any]]:

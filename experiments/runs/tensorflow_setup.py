@@ -5,6 +5,7 @@ Import this module before anything that imports TensorFlow.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -29,6 +30,7 @@ def _import_quietly() -> None:
 
 if "tensorflow" not in sys.modules:
     _import_quietly()
+    gc.freeze()  # its hundreds of thousands of objects stay: every later search for garbage is spared them
 
 
 def prepare(threads: int) -> None:

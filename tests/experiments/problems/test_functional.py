@@ -171,6 +171,20 @@ def rings(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def few(rings):
+    """A recipe of three short runs of it."""
+    recipe = RECIPE.replace("name: rings", "name: few").replace("[0, 1]", "[0]").replace("[l1, taylor]", "[l1]")
+    (rings / "few.yaml").write_text(recipe.replace("steps: 60", "steps: 6") + f"results: {rings / 'results'}\n")
+    return rings / "few.yaml"
+
+
+@pytest.fixture(scope="module")
+def done(few):
+    """The folder of the three runs, done."""
+    return sweep(open_problem(few)).folder
+
+
 @pytest.mark.slow
 def test_a_problem_of_ones_own_gets_table_verdicts_plots_and_report(rings):
     folder = run(rings / "rings.yaml")
@@ -196,14 +210,12 @@ def test_a_problem_of_ones_own_gets_table_verdicts_plots_and_report(rings):
     assert {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*.json")} == before
 
 
-def test_a_file_that_has_changed_is_said_and_finished_runs_are_kept(rings, tmp_path):
-    run(rings / "rings.yaml")
+def test_a_file_that_has_changed_is_said_and_finished_runs_are_kept(few, done, tmp_path):
     (tmp_path / "rings.py").write_text(OWN + "\n# changed\n")
-    recipe = read_recipe(rings / "rings.yaml", [{"problem": [str(tmp_path / "rings.py") + ":Rings"]}])
-    lines = Runner(open_problem(recipe), Meter(), folder=rings / "results" / "rings").changed_code()
-    assert len(lines) == 1 and "the file of Rings has changed since 8 of these runs were finished" in lines[0]
-    same = Runner(open_problem(rings / "rings.yaml"), Meter(), folder=rings / "results" / "rings")
-    assert same.changed_code() == []
+    recipe = read_recipe(few, [{"problem": [str(tmp_path / "rings.py") + ":Rings"]}])
+    lines = Runner(open_problem(recipe), Meter(), folder=done).changed_code()
+    assert len(lines) == 1 and "the file of Rings has changed since 3 of these runs were finished" in lines[0]
+    assert Runner(open_problem(few), Meter(), folder=done).changed_code() == []
 
 
 def test_a_part_that_is_none_is_said_before_anything_is_trained(rings, tmp_path):
@@ -214,9 +226,8 @@ def test_a_part_that_is_none_is_said_before_anything_is_trained(rings, tmp_path)
         assert not list(tmp_path.glob("*/runs/*/model.keras"))
 
 
-def test_the_file_of_a_problem_travels_to_a_machine_that_does_not_see_it(rings, tmp_path):
-    folder = run(rings / "rings.yaml")
-    files = Carrier(folder, folder / "recipe.yaml").recipe
+def test_the_file_of_a_problem_travels_to_a_machine_that_does_not_see_it(done, tmp_path):
+    files = Carrier(done, done / "recipe.yaml").recipe
     assert set(files) == {"rings.py", "recipe.yaml"}
     unpack(files, tmp_path)
     assert type(open_problem(tmp_path / "recipe.yaml")).__name__ == "Rings"
@@ -255,7 +266,7 @@ def test_answers_that_are_none_are_said(rings):
     assert flat(problem, {"inside": {}}, "floors") == {}
 
 
-def test_the_table_is_read_without_tensorflow(rings):
+def test_the_table_is_read_without_tensorflow(done):
     import subprocess
     import sys
 
@@ -263,6 +274,5 @@ def test_the_table_is_read_without_tensorflow(rings):
         "import sys, experiments; sweep = experiments.read(sys.argv[1]); sweep.plot('tradeoff'); "
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    folder = run(rings / "rings.yaml")
-    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, timeout=120)
-    assert isinstance(pd.read_csv(folder / "runs.csv"), pd.DataFrame)
+    subprocess.run([sys.executable, "-c", code, str(done)], check=True, timeout=120)
+    assert isinstance(pd.read_csv(done / "runs.csv"), pd.DataFrame)

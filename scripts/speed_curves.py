@@ -92,8 +92,9 @@ def measure(settings: Curves, threads: int) -> list[dict[str, Any]]:
 
     for size in sorted({*settings.sizes, settings.size}):
         images = _pictures(size, max(settings.batches), settings.seed)
+        pair = models(size)
         for batch in settings.batches if size == settings.size else (1,):
-            note("detect", size, batch, [partial(m.detect, images[:batch], batch_size=batch) for m in models(size)])
+            note("detect", size, batch, [partial(m.detect, images[:batch], batch_size=batch) for m in pair])
     for size in settings.xla_sizes if threads == max(settings.thread_counts) else ():
         if size > 0:
             image = tf.constant(_pictures(size, 1, settings.seed)[0][None] / 255, tf.float32)

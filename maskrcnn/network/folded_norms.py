@@ -25,18 +25,29 @@ def run_folded(function: keras.Function, inputs):
         function: a keras.Function, or a Functional model; within it too Functional models are run so.
         inputs: as it takes them.
     """
-    scales = _pairs(function)
+    folded = _pairs(function)
 
     def instead(operation):
-        if operation in scales:
-            return scales[operation]
-        # A subclass may do anything in its call; Keras has no public name for the class itself.
-        if isinstance(operation, keras.Function) and type(operation).__qualname__ == "Functional":
+        if operation in folded:
+            return folded[operation]
+        if isinstance(operation, keras.Function) and _is_functional(operation):
             return lambda inputs, **_: run_folded(operation, inputs)
+        if _is_functional(function):
+            return lambda *given, **named: operation(*given, **_in_inference(named))
         return operation
 
     # Keras has no public way to run a graph with other operations in the place of some.
     return function._run_through_graph(inputs, operation_fn=instead)
+
+
+def _is_functional(function) -> bool:
+    """Whether it is a model that runs its graph and no more: a subclass may do anything in its call."""
+    return type(function).__qualname__ == "Functional"  # Keras has no public name for the class
+
+
+def _in_inference(named: dict) -> dict:
+    """Arguments of an operation within a model, which passes on how it is called itself, whatever they were before."""
+    return named | {"training": False} if "training" in named else named
 
 
 def _pairs(function) -> dict:
@@ -53,7 +64,8 @@ def _pairs(function) -> dict:
             continue
         source = id(node.input_tensors[0])
         conv = made_by.get(source)
-        if readers[source] == calls[conv] == calls[norm] == 1 and _can_fold(conv, norm):
+        once = readers[source] == calls[conv] == calls[norm] == 1
+        if once and not node.arguments.kwargs.get("training") and _can_fold(conv, norm):
             instead[conv] = _Folded(conv, norm)
             instead[norm] = _as_it_is
     return instead
@@ -65,9 +77,7 @@ def _can_fold(conv, norm) -> bool:
         and conv.activation is keras.activations.linear
         and conv.data_format == "channels_last"
         and norm.axis in (-1, 3)
-        and conv.quantization_mode is None
-        and {layer.compute_dtype for layer in (conv, norm)} == {layer.variable_dtype for layer in (conv, norm)}
-        and conv.compute_dtype == "float32"
+        and conv.dtype_policy.name == norm.dtype_policy.name == "float32"
         and math.prod(conv.kernel.shape) <= MOST_WEIGHTS
     )
 

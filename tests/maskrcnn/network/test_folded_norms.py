@@ -93,6 +93,16 @@ def test_a_subclass_and_half_precision_stay_as_they_are():
     np.testing.assert_array_equal(run_folded(model, pictures()), model(pictures(), training=False))
 
 
+def test_what_is_asked_for_where_a_layer_is_called_holds():
+    """In a graph, batch statistics asked for by name stay; within a model how that is called wins, as Keras has it."""
+    image = keras.Input((None, None, 3))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 1)(image), training=True)
+    model = filled(keras.Model(image, layers.Dropout(0.5)(x, training=True)))
+    assert_the_same(model, pictures())
+    function = keras.Function([image], [x])
+    np.testing.assert_allclose(run_folded(function, [pictures()])[0], function([pictures()])[0], rtol=1e-5, atol=1e-5)
+
+
 def test_weights_count_as_they_are_at_the_call(tiny):
     model = tiny()
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

@@ -52,8 +52,10 @@ export: install ## files for other runtimes beside Keras, dense and pruned (want
 		--table results/export --evaluation.limit 20
 
 .PHONY: speed
-speed: install ## what removing 25, 50 and 75 % of ResNet-50-FPN's MACs gains: results/speed
+speed: install ## what removing parts of the MACs gains, by width and criterion, and curves over sizes and threads: results/speed
 	@$(RUN) scripts/speed.py
+	@$(RUN) scripts/speed.py --network facades --criteria group_l1 l1 --round-to 1 8 16
+	@$(RUN) scripts/speed_curves.py --network facades
 
 .PHONY: test
 test: lint ## lint, and the fast tests

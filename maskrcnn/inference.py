@@ -20,7 +20,7 @@ class Inference:
     def __init__(self, model):
         self._parts = lambda: (model.network, model.config)
         self._detect_graphs = {}
-        self._measure_graph = None
+        self._measure_graph = self._fit_graph = None
 
     def detections(self, forward: Forward, min_score=None, max_detections=None) -> dict:
         """Detections of a batch as padded tensors: boxes, scores, labels, count, and masks (flat)."""
@@ -62,14 +62,19 @@ class Inference:
         """The detections of pictures that are padded to one size, from one call of the graph."""
         _, config = self._parts()
         places = [place(picture.shape[:2], config) for picture in pictures]
-        sizes = np.array([one.size for one in places])
+        fitted = [self._fitted(picture, one) for picture, one in zip(pictures, places, strict=True)]
         if limit not in self._detect_graphs:
-            self._detect_graphs[limit] = tf.function(
+            self._detect_graphs[limit] = _traced(
                 lambda images, sizes, least: self._detect(images, sizes, least, limit),
-                input_signature=[tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None, 2)), tf.TensorSpec(())],
+                tf.TensorSpec((None, None, None, 3)),
+                tf.TensorSpec((None, 2)),
+                tf.TensorSpec(()),
             )
-        images = tf.stack([fit(p, size, config) for p, size in zip(pictures, sizes, strict=True)])
-        found = self._detect_graphs[limit](images, tf.cast(sizes, tf.float32), tf.cast(least, tf.float32))
+        found = self._detect_graphs[limit](
+            fitted[0] if len(fitted) == 1 else np.concatenate(fitted),
+            np.array([one.size for one in places], "float32"),
+            np.float32(least),
+        )
         found = {name: value.numpy() for name, value in found.items()}
         masks = np.split(found["mask_probs"], np.cumsum(found["count"])[:-1])
         answers = []
@@ -78,8 +83,18 @@ class Inference:
             answers.append(collect(own, i, masks[i], placement.old, config))
         return answers
 
+    def _fitted(self, picture, placement):
+        """A picture (H, W, 3) as the network reads it, (1, H', W', 3) float32, from one call of a graph."""
+        if self._fit_graph is None:
+            self._fit_graph = _traced(
+                lambda picture, size: fit(picture, size, self._parts()[1])[None],
+                tf.TensorSpec((None, None, 3)),
+                tf.TensorSpec((2,), tf.int32),
+            )
+        return self._fit_graph(picture, np.array(placement.size, "int32"))
+
     def _detect(self, images, sizes, min_score, max_detections):
-        return self.detections(Forward(*self._parts(), images, sizes), min_score, max_detections)
+        return self.detections(Forward(*self._parts(), images, sizes, folded=True), min_score, max_detections)
 
     def measure(self, images, boxes, mask_boxes):
         """Proposals, detections, and the answers about given boxes, from one pass of the backbone.
@@ -95,20 +110,18 @@ class Inference:
         _, config = self._parts()
         pictures = [as_float(image) for image in images]
         places = [place(picture.shape[:2], config) for picture in pictures]
-        fitted = [fit(p, one.size, config).numpy() for p, one in zip(pictures, places, strict=True)]
+        fitted = [self._fitted(p, one)[0].numpy() for p, one in zip(pictures, places, strict=True)]
         batch = np.zeros((len(images), *np.max([f.shape[:2] for f in fitted], axis=0), 3), "float32")
         for canvas, padded in zip(batch, fitted, strict=True):
             canvas[: padded.shape[0], : padded.shape[1]] = padded
         if self._measure_graph is None:
-            self._measure_graph = tf.function(
+            self._measure_graph = _traced(
                 self._measure,
-                input_signature=[
-                    tf.TensorSpec((None, None, None, 3)),
-                    tf.TensorSpec((None, 2)),
-                    tf.TensorSpec((None, None, 4)),
-                    tf.TensorSpec((None, 4)),
-                    tf.TensorSpec((None,), tf.int32),
-                ],
+                tf.TensorSpec((None, None, None, 3)),
+                tf.TensorSpec((None, 2)),
+                tf.TensorSpec((None, None, 4)),
+                tf.TensorSpec((None, 4)),
+                tf.TensorSpec((None,), tf.int32),
             )
         masks_of = [len(m) for m in mask_boxes]
         found = self._measure_graph(
@@ -141,7 +154,7 @@ class Inference:
 
     def _measure(self, images, sizes, boxes, mask_boxes, mask_picture):
         network, config = self._parts()
-        forward = Forward(network, config, images, sizes)
+        forward = Forward(network, config, images, sizes, folded=True)
         proposals = forward.proposals()
         probs, refined = second_stage.second_stage(forward, proposals)
         limits = (config.detection_min_score, config.detections_per_image)
@@ -164,6 +177,15 @@ class Inference:
             "refined_boxes": second_stage.refine(forward, boxes, deltas),
             "probe_masks": tf.sigmoid(forward.segment(mask_boxes, mask_picture)[..., 1:]),
         }
+
+
+def _traced(function, *specs):
+    """The graph of a function, traced once, for tensors of these `tf.TensorSpec`s.
+
+    TensorFlow counts how often the same code is traced, and warns of what it takes for mistakes: here the code is one
+    and the models are several. What is traced beforehand it does not count, and calls it more quickly.
+    """
+    return tf.function(function, input_signature=specs).get_concrete_function()
 
 
 def as_float(image) -> np.ndarray:

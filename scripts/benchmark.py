@@ -2,8 +2,8 @@
 
 Twice: on pictures of few objects, and on pictures of many. The two take turns, so that a busy machine slows both; the
 medians and their ratio count. Weights are random: the class layer is scaled until there are detections, so that the
-mask heads have work. Needs the extra `bench` (torch, torchvision). Writes results/benchmark/: benchmark.json,
-benchmark.csv (every timing).
+mask heads have work. Then both detect in a process of their own, and the most memory that each had is compared. Needs
+the extra `bench` (torch, torchvision). Writes results/benchmark/: benchmark.json, benchmark.csv (every timing).
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ from experiments.errors import UserError
 from experiments.runs.run_folder import write_text
 from experiments.settings.flags import read_flags
 from experiments.settings.recipe import Count, Settings
-
-CLASSES = 90
+from peak_memory import CLASSES, our_model, peaks
 
 
 class Benchmark(Settings):
@@ -176,12 +175,8 @@ class Ours:
     """Our model with the same weights, and its two timed calls."""
 
     def __init__(self, settings: Benchmark, samples: list[maskrcnn.data.Sample], state: dict) -> None:
-        names = tuple(f"class {i}" for i in range(1, CLASSES + 1))
-        config = maskrcnn.MaskRCNNConfig.torchvision(names, min_size=settings.size, max_size=settings.size)
-        self.model = maskrcnn.MaskRCNN(config)
-        report = maskrcnn.weights.load_torchvision(self.model, state)
-        if report.missing:
-            raise RuntimeError(f"weights are missing: {report}")
+        self.model = our_model(settings.size, state)
+        names, config = self.model.config.class_names, self.model.config
         self.image = samples[0].image
         data = maskrcnn.data.Dataset("benchmark", names, len(samples), samples.__getitem__)
         batch = next(iter(maskrcnn.data.batches(data, config, len(samples), training=False)))
@@ -247,7 +242,8 @@ def compare(
         }
         found[kind] = {f"{who}_s": round(value, 4) for who, value in median.items()}
         found[kind]["ratio"] = round(median["taskprune"] / median["torchvision"], 3)
-    return {**found, "agreement": alike}, table
+    memory = peaks(settings.size, settings.threads, theirs.state(), samples[0].image)
+    return {**found, "memory": memory, "agreement": alike}, table
 
 
 def run(settings: Benchmark) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -283,6 +279,9 @@ def main() -> int:
             row = found[name][kind]
             print(f"  {kind:7} {row['taskprune_s']:.3f} s {what}, torchvision {row['torchvision_s']:.3f} s, "
                   f"ratio {row['ratio']:.2f}")
+        held = found[name]["memory"]
+        print("  memory  " + ", ".join(f"{who} {row['peak_bytes'] / 1e9:.2f} GB (before detecting "
+                                       f"{row['before_bytes'] / 1e9:.2f})" for who, row in held.items()))
     print(f"written: {folder / 'benchmark.json'}")
     return 0
 

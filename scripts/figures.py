@@ -26,10 +26,11 @@ from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import read, read_declaration
 from experiments.table.task_curves import counted, models_by_size
+from speed_figures import beside_torchvision, curves, memory, removal
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (
-    "backbones", "compress", "export", "faster_rcnn", "results", "retrain", "retraining", "tasks",
+    "backbones", "compress", "export", "faster_rcnn", "results", "retrain", "retraining", "speed", "tasks",
 )))  # fmt: skip
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}
@@ -99,28 +100,6 @@ def dense(path: Path, ratios: Ratios = ()) -> str:
         return [name, *("" if pd.isna(flat[column]) else f"{flat[column]:.3f}" for column in heads)]
 
     return _rows(["", *heads.values()], [row("floor", found["floors"]), row("dense", found["measures"])])
-
-
-def benchmark(path: Path, ratios: Ratios = ()) -> str:
-    """Seconds beside torchvision's."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    rows = [
-        [f"{name}, {text}", f"{row['taskprune_s']:.2f}", f"{row['torchvision_s']:.2f}", f"{row['ratio']:.2f}"]
-        for key, name in (("detect", "detect, one picture"), ("train", "one training step"))
-        for setting, text in (("few", "few objects"), ("many", f"{found['settings']['many']} objects a picture"))
-        for row in [found[setting][key]]
-    ]
-    return _rows(["seconds (median)", "taskprune", "torchvision", "ratio"], rows)
-
-
-def speed(path: Path, ratios: Ratios = ()) -> str:
-    """What removing parts of the MACs gains, ratio by ratio."""
-    rows = [
-        [f"{row['asked']:.0%}", f"{row['achieved']:.1%}", f"{row['macs'] / 1e9:.1f}", f"{row['params'] / 1e6:.1f}",
-         f"{row['file_bytes'] / 2**20:.0f}", f"{row['speedup']:.2f}"]
-        for row in pd.read_csv(path).query("asked > 0").to_dict("records")
-    ]  # fmt: skip
-    return _rows(["MACs asked", "MACs gone", "GMACs left", "M parameters", "file, MiB", "times as fast"], rows)
 
 
 def networks(path: Path, ratios: Ratios = ()) -> str:
@@ -235,8 +214,10 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "sweep": sweep,
     "ends": ends,
     "dense": dense,
-    "benchmark": benchmark,
-    "speed": speed,
+    "benchmark": lambda path, ratios: _rows(*beside_torchvision(path)),
+    "memory": lambda path, ratios: _rows(*memory(path)),
+    "speed": lambda path, ratios: _rows(*removal(path, ratios)),
+    "curves": lambda path, ratios: _rows(*curves(path)),
     "networks": networks,
     "models": models,
     "noise": chance,

@@ -19,12 +19,15 @@ class Forward:
         images: (B, H, W, 3) float32 in [0, 1], padded; image_size: (B, 2) float32 without padding.
         training: whether batch norm and dropout train.
         static_shapes: fixed shapes throughout, for XLA and export.
+        folded: batch norms folded into convolutions, which is quicker and for inference alone: see `folded_norms`.
     """
 
-    def __init__(self, network, config, images, image_size, training=False, static_shapes=False):
+    def __init__(
+        self, network, config, images, image_size, training=False, static_shapes=False, folded=False
+    ):  # fmt: skip
         self.config, self.image_size = config, image_size
         self.training, self.static_shapes = training, static_shapes
-        self._pieces = Pieces(network)
+        self._pieces = Pieces(network, folded)
         logits, deltas, self._maps = self._pieces.pyramid(normalise(images, image_size, config), training)
         self.grids = [(tf.shape(level)[1], tf.shape(level)[2]) for level in logits]
         self.anchors = pyramid_anchors(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from maskrcnn.network.folded_norms import run_folded
 from maskrcnn.regions.roi_align import reading
 
 FIRST, BOXES, MASKS = ("rpn_class_", "rpn_bbox_"), ("mrcnn_class_logits", "mrcnn_bbox"), ("mrcnn_mask",)
@@ -18,12 +19,13 @@ class Pieces:
 
     Args:
         network: a Functional model with the inputs and outputs of `build_network`, by name.
+        folded: for inference alone: batch norms are folded into convolutions, see `folded_norms`.
 
     Raises:
         ValueError: inputs or outputs are missing, or a piece needs what comes after it.
     """
 
-    def __init__(self, network: keras.Model) -> None:
+    def __init__(self, network: keras.Model, folded: bool = False) -> None:
         inputs = {tensor.name: tensor for tensor in network.inputs}
         outputs = network.output
         wanted = [f"{kind}{level}" for kind in FIRST for level in LEVELS] + [*BOXES, *MASKS]
@@ -42,9 +44,9 @@ class Pieces:
         box_maps, mask_maps = (graph.before([outputs[name] for name in names]) for names in (BOXES, MASKS))
         # Keras runs calls of equal depth last output first; finest level first, sums of gradients are as they were.
         answers = [[outputs[f"{kind}{level}"] for kind in FIRST] for level in reversed(LEVELS)]
-        self._first = _piece([inputs["image"]], [answers, box_maps, mask_maps])
-        self._boxes = _piece([box_maps, inputs["rois"]], [outputs[name] for name in BOXES])
-        self._masks = _piece([mask_maps, inputs["mask_rois"]], outputs[MASKS[0]])
+        self._first = _piece([inputs["image"]], [answers, box_maps, mask_maps], folded)
+        self._boxes = _piece([box_maps, inputs["rois"]], [outputs[name] for name in BOXES], folded)
+        self._masks = _piece([mask_maps, inputs["mask_rois"]], outputs[MASKS[0]], folded)
 
     def pyramid(self, images, training: bool):
         """RPN logits and deltas, a list of one map (B, h, w, .) a level each, and what the other pieces read."""
@@ -66,16 +68,16 @@ class Pieces:
 class _Piece(keras.layers.Layer):
     """Runs a keras.Function in training or inference: the function itself would take that from whoever calls it."""
 
-    def __init__(self, function):
+    def __init__(self, function, folded):
         super().__init__(autocast=False, dtype="float32", name="piece")
-        self._run = function
+        self._function, self._folded = function, folded
 
     def call(self, inputs, training=False):
-        return self._run(inputs)
+        return run_folded(self._function, inputs) if self._folded else self._function(inputs)
 
 
-def _piece(inputs, outputs) -> _Piece:
-    return _Piece(keras.Function(inputs, outputs))
+def _piece(inputs, outputs, folded: bool) -> _Piece:
+    return _Piece(keras.Function(inputs, outputs), folded)
 
 
 class _Graph:

@@ -21,24 +21,27 @@ def candidates(logits, deltas, anchors, image_size, *, pre_nms, min_side, delta_
     """
     if together:
         logits, deltas, anchors = [tf.concat(logits, 1)], [tf.concat(deltas, 1)], [tf.concat(anchors, 0)]
-    kept_boxes, kept_scores, kept_rows, first = [], [], [], 0
-    for level, (level_logits, level_deltas, level_anchors) in enumerate(zip(logits, deltas, anchors, strict=True)):
+    best_logits, rows, counts, first = [], [], [], 0
+    for level_logits in logits:
         size = tf.shape(level_logits)[1] if level_logits.shape[1] is None else level_logits.shape[1]
-        best = tf.minimum(pre_nms, size) if tf.is_tensor(size) else min(pre_nms, size)
-        scores, index = tf.math.top_k(level_logits, k=best)
-        boxes = box_ops.decode(
-            tf.gather(level_deltas, index, batch_dims=1), tf.gather(level_anchors, index), delta_std
-        )
-        boxes = box_ops.clip(boxes, image_size)
-        width, height = box_ops.sides(boxes)
-        # Positive, as the suppression asks, and unlike a sigmoid without ties among confident anchors.
-        scores = tf.where((width >= min_side) & (height >= min_side), tf.math.softplus(scores), 0.0)
-        of_level = tf.one_hot(level, len(logits), on_value=True, off_value=False)
-        kept_scores.append(tf.where(of_level[None, None], scores[..., None], 0.0))
-        kept_boxes.append(boxes)
-        kept_rows.append(first + index)
+        count = tf.minimum(pre_nms, size) if tf.is_tensor(size) else min(pre_nms, size)
+        best, index = tf.math.top_k(level_logits, k=count)
+        best_logits.append(best)
+        rows.append(first + index)
+        counts.append(count)
         first += size
-    return tf.concat(kept_boxes, axis=1), tf.concat(kept_scores, axis=1), tf.concat(kept_rows, axis=1)
+    # From here on all levels together: on few boxes the number of operations costs more than the work.
+    scores, rows = tf.concat(best_logits, axis=1), tf.concat(rows, axis=1)
+    boxes = box_ops.decode(
+        tf.gather(tf.concat(deltas, axis=1), rows, batch_dims=1), tf.gather(tf.concat(anchors, axis=0), rows), delta_std
+    )
+    boxes = box_ops.clip(boxes, image_size)
+    width, height = box_ops.sides(boxes)
+    # Positive, as the suppression asks, and unlike a sigmoid without ties among confident anchors.
+    scores = tf.where((width >= min_side) & (height >= min_side), tf.math.softplus(scores), 0.0)
+    level = tf.concat([tf.fill([count], number) for number, count in enumerate(counts)], axis=0)
+    of_level = tf.one_hot(level, len(logits), on_value=True, off_value=False)
+    return boxes, tf.where(of_level[None], scores[..., None], 0.0), rows
 
 
 def propose(

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+MASKS_AT_ONCE = 64  # whose weights are made together: the number of calls costs more than the work, but memory too
 
-def _interpolation(source: int, target: int, border: int = 0) -> np.ndarray:
-    """Weights (target, source) of a bilinear resize with half-pixel centres, edges repeated.
+
+def _interpolation(source: int, targets: np.ndarray, border: int = 0) -> list[np.ndarray]:
+    """Weights (target, source) of a bilinear resize with half-pixel centres, edges repeated, to each of the targets.
 
     The target shows all of the source but so many cells at either end.
     """
-    at = (np.arange(target) + 0.5) * (source - 2 * border) / target - 0.5 + border
-    at = np.clip(at, 0, source - 1)
-    low = np.minimum(at.astype(int), source - 2) if source > 1 else np.zeros(target, int)
-    weights = np.zeros((target, source), "float32")
-    weights[np.arange(target), low] = 1 - (at - low)
-    if source > 1:
-        weights[np.arange(target), low + 1] += at - low
-    return weights
+    ends = np.cumsum(targets)
+    of_target = np.repeat(targets, targets)
+    at = (np.arange(ends[-1]) - np.repeat(ends - targets, targets) + 0.5) * (source - 2 * border) / of_target
+    at = np.clip(at - 0.5 + border, 0, source - 1)
+    low = np.minimum(at.astype(int), source - 2)
+    weights = np.zeros((len(at), source), "float32")
+    every = np.arange(len(at))
+    weights[every, low] = 1 - (at - low)
+    weights[every, low + 1] += at - low
+    return np.split(weights, ends[:-1])
 
 
 def paste_masks(
@@ -51,15 +55,21 @@ def paste_masks(
     corners = np.concatenate([centre - half, centre + half], axis=1).astype(np.int64)
     if to_box:
         corners = np.around(boxes).astype(np.int64) - [0, 0, 1, 1]
-    for canvas, prob, (x1, y1, x2, y2) in zip(out, padded, corners, strict=True):
-        rows, columns = max(int(y2 - y1 + 1), 1), max(int(x2 - x1 + 1), 1)
-        top, left = max(0, y1), max(0, x1)
-        bottom, right = min(y1 + rows, height), min(x1 + columns, width)
-        if bottom <= top or right <= left:
-            continue
-        border = int(to_box)
-        by_row = _interpolation(cells + 2, rows, border)[top - y1 : bottom - y1]
-        by_column = _interpolation(cells + 2, columns, border)[left - x1 : right - x1]
-        found = by_row @ prob @ by_column.T
-        canvas[top:bottom, left:right] = found if threshold is None else found > threshold
+    for first in range(0, len(out), MASKS_AT_ONCE):
+        some = slice(first, first + MASKS_AT_ONCE)
+        _lay(out[some], padded[some], corners[some], threshold, int(to_box))
     return out
+
+
+def _lay(canvases, padded, corners, threshold, border: int) -> None:
+    """Write each mask, which has a border of zeros, into its canvas (H, W), at its corners x1, y1, x2, y2."""
+    height, width = canvases.shape[1:]
+    sides = np.maximum(corners[:, 2:] - corners[:, :2] + 1, 1)
+    ends = np.minimum(corners[:, :2] + sides, [width, height])
+    begins = np.maximum(corners[:, :2], 0)
+    weights = _interpolation(padded.shape[1], sides.reshape(-1), border)
+    for index in np.flatnonzero((ends > begins).all(axis=1)).tolist():
+        (x1, y1), (left, top), (right, bottom) = (each[index].tolist() for each in (corners[:, :2], begins, ends))
+        by_column, by_row = weights[2 * index][left - x1 : right - x1], weights[2 * index + 1][top - y1 : bottom - y1]
+        found = by_row @ padded[index] @ by_column.T
+        canvases[index, top:bottom, left:right] = found if threshold is None else found > threshold

@@ -7,7 +7,7 @@ from speed import Speed, run
 @pytest.mark.slow
 def test_removal_is_planned_made_and_timed(tmp_path):
     settings = Speed(
-        backbone="resnet18", size=128, ratios=(0.5,), rois=30, detections=10, rounds=2, output=str(tmp_path)
+        network="resnet18", size=128, ratios=(0.5,), rois=30, detections=10, rounds=2, output=str(tmp_path)
     )
     table, together = run(settings)
     dense, small = table.to_dict("records")

@@ -1,0 +1,72 @@
+"""Tables of what `benchmark.py`, `speed.py` and `speed_curves.py` wrote, for `figures.py`: a header and rows each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+Table = tuple[list[str], list[list[str]]]
+CRITERIA = {"group_l1": "group L1", "l1": "L1", "random": "random"}
+KINDS = {"detect": "`detect`", "static": "fixed shapes", "xla": "fixed shapes, XLA"}
+
+
+def _settings(found: dict) -> list[tuple[str, str]]:
+    return [("few", "few objects"), ("many", f"{found['settings']['many']} objects a picture")]
+
+
+def beside_torchvision(path: Path) -> Table:
+    """Seconds beside torchvision's."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        [f"{name}, {text}", f"{row['taskprune_s']:.2f}", f"{row['torchvision_s']:.2f}", f"{row['ratio']:.2f}"]
+        for key, name in (("detect", "detect, one picture"), ("train", "one training step"))
+        for setting, text in _settings(found)
+        for row in [found[setting][key]]
+    ]
+    return ["seconds (median)", "taskprune", "torchvision", "ratio"], rows
+
+
+def memory(path: Path) -> Table:
+    """Most memory of a process that detects, beside torchvision's."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        [f"{name}, {text}", *(f"{held[who][key] / 1e9:.2f}" for who in ("taskprune", "torchvision"))]
+        for setting, text in _settings(found)
+        for held in [found[setting]["memory"]]
+        for key, name in (("before_bytes", "model read, nothing detected"), ("peak_bytes", "five pictures detected"))
+    ]
+    return ["GB", "taskprune", "torchvision"], rows
+
+
+def removal(path: Path, ratios: tuple[float, ...] = ()) -> Table:
+    """What removing parts of the MACs gains: each criterion, rounding and ratio, or the given ratios alone."""
+    table = pd.read_csv(path).query("asked > 0")
+    several = "criterion" in table and len(table[["criterion", "round_to"]].drop_duplicates()) > 1
+    by_cpu = "cpu_speedup" in table
+    rows = [
+        [
+            *([CRITERIA[row["criterion"]], f"{row['round_to']:.0f}"] if several else []),
+            f"{row['asked']:.0%}", f"{row['achieved']:.1%}", f"{row['macs'] / 1e9:.2f}", f"{row['params'] / 1e6:.1f}",
+            f"{row['file_bytes'] / 2**20:.0f}", f"{row['speedup']:.2f}",
+            *([f"{row['cpu_speedup']:.2f}"] if by_cpu else []),
+        ]
+        for row in table.to_dict("records") if not ratios or row["asked"] in ratios
+    ]  # fmt: skip
+    choice, cpu = ["criterion", "multiples of"] if several else [], ["by processor time"] if by_cpu else []
+    head = ["MACs asked", "MACs gone", "GMACs left", "M parameters", "file, MiB", "times as fast"]
+    return [*choice, *head, *cpu], rows
+
+
+def curves(path: Path) -> Table:
+    """Milliseconds a picture over sizes, batches and threads: dense, pruned, and how many times as fast that is."""
+    table = pd.read_csv(path)
+    keys = ["threads", "kind", "size", "batch"]
+    rows = []
+    for key, group in table.groupby(keys, sort=False):
+        threads, kind, size, batch = key
+        dense, pruned = (group.set_index("model")["ms_a_picture"][name] for name in ("dense", "pruned"))
+        rows.append([str(threads), KINDS[kind], str(size), str(batch), f"{dense:.0f}", f"{pruned:.0f}",
+                     f"{dense / pruned:.2f}"])  # fmt: skip
+    return ["threads", "", "px", "pictures at a time", "dense, ms", "pruned, ms", "times as fast"], rows

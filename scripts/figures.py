@@ -29,7 +29,7 @@ from experiments.table.task_curves import counted, models_by_size
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (
-    "backbones", "compress", "export", "faster_rcnn", "results", "retrain", "retraining",
+    "backbones", "compress", "export", "faster_rcnn", "original_experiment", "results", "retrain", "retraining",
 )))  # fmt: skip
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}

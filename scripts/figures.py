@@ -30,7 +30,8 @@ from speed_figures import beside_torchvision, curves, memory, removal
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (
-    "backbones", "compress", "export", "faster_rcnn", "results", "retrain", "retraining", "speed", "tasks",
+    "backbones", "compress", "export", "faster_rcnn", "original_experiment", "results", "retrain", "retraining",
+    "speed", "tasks",
 )))  # fmt: skip
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}

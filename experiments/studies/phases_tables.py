@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from experiments.studies.stage_pictures import STAGES
@@ -91,35 +92,53 @@ def seed_table(table: pd.DataFrame, column: str, asked: float, stage: str = "pru
     return _markdown(["arm", *(f"seed {seed}" for seed in seeds)], rows)
 
 
+def stage_table(table: pd.DataFrame, heads: Mapping[str, str], stage: str) -> str:
+    """Every measure at one stage: a row an arm and share, beside the unpruned model of that stage.
+
+    Args:
+        table: see `read_phases`.
+        heads: column -> title.
+        stage: of the pruned networks.
+    """
+    rows = []
+    for arm in dict.fromkeys(table["arm"]):
+        mine = table[table["arm"] == arm]
+        rows.append([arm, "none", *(_mean(mine.loc[mine["stage"] == STAGES[stage][0], column], 2) for column in heads)])
+        for share, part in mine[mine["stage"] == stage].groupby("asked"):
+            rows.append([arm, f"{share:.0%}", *(_mean(part[column], 2) for column in heads)])
+    return _markdown(["arm", "gone", *heads.values()], rows)
+
+
 def contrast_table(table: pd.DataFrame, columns: Mapping[str, str], stages: Iterable[str]) -> str:
-    """Trained in turn against trained jointly, within each seed: a row a stage, measure and pair of arms.
+    """Trained in turn against trained jointly, within each seed: a row a stage and measure, a column a pair of arms.
 
     What is compared is the share that an arm keeps of its own unpruned model, from a floor of 0, a mean over the
     shares of filters that are gone. `<task>_quality` is such a share already, from the trivial predictor on; how far a
-    dead task is below it says nothing, and counts as 0. Differences are paired by seed, with a t interval; p is Holm's
-    over the whole table.
+    dead task is below it says nothing, and counts as 0. Differences are paired by seed, with a t interval; below
+    stands the smallest p, after Holm's correction over the whole table.
 
     Args:
         table: see `read_phases`.
         columns: column -> title.
         stages: of the pruned networks.
     """
-    rows, values = [], []
     arms = set(table["arm"])
+    pairs = [pair for pair in itertools.product(ALTERNATED, CONTROLS) if set(pair) <= arms]
+    rows, values, seeds = [], [], dict.fromkeys(pairs, 0)
     for stage, (column, title) in itertools.product(stages, columns.items()):
         kept = _kept(table, stage, column)
-        for one, other in itertools.product(ALTERNATED, CONTROLS):
-            if not {one, other} <= arms:
-                continue
-            differences = (kept[one] - kept[other]).dropna()
+        row = [STAGES[stage][1], title]
+        for pair in pairs:
+            differences = (kept[pair[0]] - kept[pair[1]]).dropna()
             mean, low, high = interval(differences)
-            rows.append([STAGES[stage][1], title, one, other, f"{mean:+.3f}", _limits(low, high)])
-            rows[-1].append(" ".join(f"{value:+.2f}" for value in differences))
+            row.append(f"{mean:+.2f}" + ("" if math.isnan(low) else f" [{low:+.2f}, {high:+.2f}]"))
             values.append(p_value(differences))
-    for row, adjusted in zip(rows, holm(values), strict=True):
-        row.append("" if math.isnan(adjusted) else f"{adjusted:.2f}")
-    heads = ["", "share kept of", "arm", "against", "difference", "95 % interval", "seed by seed", "p (Holm)"]
-    return _markdown(heads, rows)
+            seeds[pair] = len(differences)
+        rows.append(row)
+    titles = [f"{one} - {other} ({seeds[one, other]} seeds)" for one, other in pairs]
+    smallest = np.nanmin([*holm(values), 1.0])
+    below = f"\nSmallest p of the {len(values)} differences, after Holm's correction: {smallest:.2f}.\n"
+    return _markdown(["", "share kept of", *titles], rows) + below
 
 
 def _kept(table: pd.DataFrame, stage: str, column: str) -> pd.DataFrame:
@@ -130,10 +149,6 @@ def _kept(table: pd.DataFrame, stage: str, column: str) -> pd.DataFrame:
         reference = "dense_control" if stage == "finetuned" else "dense"  # as for qualities
         found = found / table[table["stage"] == reference].set_index(["seed", "arm"])[column]
     return found.unstack()
-
-
-def _limits(low: float, high: float) -> str:
-    return "" if math.isnan(low) else f"{low:+.2f} to {high:+.2f}"
 
 
 def _mean(values: pd.Series, digits: int = 3, sign: str = "") -> str:

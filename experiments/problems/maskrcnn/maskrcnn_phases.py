@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.studies.phases_tables import contrast_table, cut_table, dense_table, read_phases, seed_table
+from experiments.studies.phases_tables import (
+    contrast_table,
+    cut_table,
+    dense_table,
+    read_phases,
+    seed_table,
+    stage_table,
+)
 
 _ISOLATED = {"class_accuracy": "class accuracy", "bbox_refined_iou": "box IoU", "mask_iou": "mask IoU"}
 _AP = {"bbox_ap": "box AP", "mask_ap": "mask AP"}
@@ -18,8 +25,7 @@ PHASES: dict[str, Callable[[Path, tuple[float, ...]], str]] = {
     "phases_cuts": lambda path, ratios: cut_table(read_phases(path), _AP50, ("pruned", "recalibrated")),
     "phases_seeds": lambda path, ratios: seed_table(read_phases(path), "mask_ap50", ratios[0]),
     "phases_features": lambda path, ratios: cut_table(read_phases(path, part=1), _AP50, ("pruned",)),
-    "phases_tasks": lambda path, ratios: cut_table(read_phases(path), _ISOLATED, ("pruned", "recalibrated")),
-    "phases_tuned": lambda path, ratios: cut_table(read_phases(path), _ISOLATED | _AP | _AP50, ("finetuned",)),
+    "phases_tuned": lambda path, ratios: stage_table(read_phases(path), _ISOLATED | _AP | _AP50, "finetuned"),
     "phases_contrasts": lambda path, ratios: contrast_table(
         read_phases(path), _QUALITIES | _AP50, ("pruned", "recalibrated", "finetuned")
     ),

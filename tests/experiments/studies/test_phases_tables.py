@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from experiments.declaration import Figure
-from experiments.studies.phases_tables import contrast_table, cut_table, dense_table, read_phases, seed_table
+from experiments.studies.phases_tables import (
+    contrast_table,
+    cut_table,
+    dense_table,
+    read_phases,
+    seed_table,
+    stage_table,
+)
 from experiments.studies.stage_pictures import stage_figure
 from experiments.studies.study_pictures import phases_pages
 
@@ -72,24 +79,28 @@ def test_seeds_stand_side_by_side(path):
 
 def test_contrasts_are_of_shares_kept_and_within_a_seed(path):
     """The unpruned models differ by arm and by seed; what an arm keeps of its own does not, but by what was put in."""
-    head, _, *rows = cells(contrast_table(read_phases(path), {"ap": "AP", "box_quality": "box"}, ("pruned",)))
-    assert [row[1:4] for row in rows] == [
-        [title, "alternated", other] for title in ("AP", "box") for other in ("joint", "joint, equal updates")
-    ]
-    assert {row[4] for row in rows} == {"+0.310"}  # of a floor of 0, and of a quality
-    assert {row[6] for row in rows} == {"+0.30 +0.31 +0.32"}
-    low, high = map(float, rows[0][5].split(" to "))
-    half = 4.3027 * 0.01 / np.sqrt(3)  # Student's t of two degrees of freedom
-    assert low == pytest.approx(0.31 - half, abs=0.006) and high == pytest.approx(0.31 + half, abs=0.006)
-    assert head[-1] == "p (Holm)"
+    text = contrast_table(read_phases(path), {"ap": "AP", "box_quality": "box"}, ("pruned",))
+    head, _, *rows = cells(text)
+    assert head[2:] == ["alternated - joint (3 seeds)", "alternated - joint, equal updates (3 seeds)"]
+    half = 4.3027 * 0.01 / np.sqrt(3)  # Student's t of two degrees of freedom; seeds give 0.30, 0.31 and 0.32
+    cell = f"+0.31 [{0.31 - half:+.2f}, {0.31 + half:+.2f}]"
+    assert rows[0] == ["right after the cut", "AP", cell, cell]  # of a floor of 0
+    assert rows[1] == ["right after the cut", "box", cell, cell]  # of a quality
+    assert "Smallest p of the 4 differences, after Holm's correction: 0.00." in text
 
 
 def test_how_far_a_dead_task_is_below_its_floor_says_nothing(path):
     table = read_phases(path)
     dead = (table["stage"] == "pruned") & (table["asked"] == 0.4)
     table.loc[dead, "box_quality"] = np.where(table.loc[dead, "arm"] == "joint", -3.0, 0.0)
-    rows = cells(contrast_table(table, {"box_quality": "box"}, ("pruned",)))[2:]
-    assert [row[4] for row in rows] == ["+0.155", "+0.155"]
+    row = cells(contrast_table(table, {"box_quality": "box"}, ("pruned",)))[2]
+    assert row[2] == row[3] and row[2].startswith(("+0.15 [", "+0.16 ["))
+
+
+def test_one_stage_has_a_row_for_every_arm_and_share(path):
+    _, _, *rows = cells(stage_table(read_phases(path), {"ap": "AP"}, "finetuned"))
+    assert rows[:2] == [["joint", "none", "0.61 ± 0.01"], ["joint", "20%", "0.37 ± 0.01"]]
+    assert [row[:2] for row in rows[3:5]] == [["joint, equal updates", "none"], ["joint, equal updates", "20%"]]
 
 
 def test_every_stage_is_a_row_of_panels_that_begins_with_the_unpruned_model(path):

@@ -132,7 +132,7 @@ def pruned_rows(settings: TrainingStep, dense: Step, bar: Progress) -> list[dict
     for ratio in bar.track(settings.ratios, description="smaller models"):
         plan = pruning.plan(graph, scores, ratio, scope=settings.scope, measure="macs", round_to=settings.round_to,
                             input_shapes=shapes)
-        small = calibrated(pruning.remove(model, plan), dense.batch)
+        small = pruning.remove(model, plan)  # its batch norms are frozen, as the dense ones are
         macs = pruning.cost(small, shapes).macs
         found = in_turns(dense, Step(small, dense.batch), settings.rounds)
         rows.append({"what": "pruned", "asked": ratio, "macs_gone": 1 - macs / whole, **found})

@@ -8,6 +8,7 @@ times (an RPN head on five levels) counts every time; one behind RoIAlign counts
 batch axis is images x RoIs.
 """
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,25 +139,38 @@ class Sizes:
     Args:
         graph: of the model.
         gone: group -> bool (size,), what goes.
+
+    Attributes:
+        read: a set that names of groups are put into whose channels are asked about; None: nobody wants to know.
     """
 
     def __init__(self, graph: ChannelGraph, gone: Mapping[str, np.ndarray]) -> None:
         self._graph = graph
-        self._alive = graph.alive(gone) if any(channels.any() for channels in gone.values()) else None
-        self._lost: dict[tuple[int, int], int] = {}
         self._kernels: dict[int, list] = {}
         for kernel in graph.kernels:
             self._kernels.setdefault(id(kernel.call.layer), []).append(kernel.variable)
-        if self._alive is not None:
-            for piece in graph.slices:
-                self._lost[id(piece.variable), piece.axis] = self._count_lost(piece.channels)
+        self._channels = {(id(piece.variable), piece.axis): piece.channels for piece in graph.slices}
+        self._let_go(gone)
+
+    def again(self, gone: Mapping[str, np.ndarray]) -> "Sizes":
+        """The same without other channels."""
+        other = copy.copy(self)
+        other._let_go(gone)
+        return other
+
+    def _let_go(self, gone: Mapping[str, np.ndarray]) -> None:
+        self._alive = self._graph.alive(gone) if any(channels.any() for channels in gone.values()) else None
+        self.read: set[str] | None = None
 
     def __call__(self, thing: Any) -> int:
         """Numbers of a weight, or of a tensor of a call."""
         if isinstance(thing, keras.KerasTensor):
             return math.prod(self._shape(thing))
         rank, key = len(thing.shape), id(thing)
-        return math.prod(n - self._lost.get((key, axis - rank), 0) for axis, n in enumerate(thing.shape))
+        pieces = (self._channels.get((key, axis - rank)) for axis in range(rank))
+        return math.prod(
+            n if piece is None else n - self._count_lost(piece) for n, piece in zip(thing.shape, pieces, strict=True)
+        )
 
     def positions(self, tensor: Any, axis: int = -1) -> int:
         """Positions of a tensor: the product of all its axes (the batch's too) but one."""
@@ -181,11 +195,14 @@ class Sizes:
                     f"a tensor has shape {tuple(tensor.shape)}, whose size does not follow from input_shapes: a "
                     "layer before it needs compute_output_shape"
                 )
-            channels = None if self._alive is None else self._graph.channels(tensor, axis)
+            unasked = self._alive is None and self.read is None
+            channels = None if unasked else self._graph.channels(tensor, axis)
             found.append(length if channels is None else length - self._count_lost(channels))
         return found
 
     def _count_lost(self, channels: np.ndarray) -> int:
+        if self.read is not None:
+            self.read |= self._graph.groups_at(channels)
         return 0 if self._alive is None else len(channels) - int(np.count_nonzero(self._alive[channels]))
 
 
@@ -204,24 +221,30 @@ def _full(model: Any, shapes: Any) -> Any:
 
 def _count(graph: ChannelGraph, gone: Mapping[str, np.ndarray]) -> tuple[LayerCost, ...]:
     sizes = Sizes(graph, gone)
-    macs: dict[int, int] = {}
-    partial = set()
-    for call in graph.calls:
-        key = id(call.layer)
+    rows = (layer_cost(calls, sizes) for calls in calls_by_layer(graph))
+    return tuple(row for row in rows if row is not None)
+
+
+def calls_by_layer(graph: ChannelGraph) -> list[list]:
+    """The calls of each layer, layers in the order of their last one."""
+    found: dict[int, list] = {}
+    for call in reversed(graph.calls):
+        found.setdefault(id(call.layer), []).append(call)
+    return [calls[::-1] for calls in reversed(found.values())]
+
+
+def layer_cost(calls: list, sizes: Sizes) -> LayerCost | None:
+    """The cost of the layer that these calls are of; None where it has no weights and multiplies nothing."""
+    layer, macs, counted_ = calls[0].layer, 0, True
+    for call in calls:
         try:
-            counted_ = call.rule.macs(call, sizes)
+            more = call.rule.macs(call, sizes)
         except ValueError as error:
             raise ValueError(f"layer {call.path!r}: {error}") from error
-        macs[key] = macs.get(key, 0) + (counted_ or 0)
-        if counted_ is None:
-            partial.add(key)
-    rows = []
-    for call in {id(call.layer): call for call in reversed(graph.calls)}.values():
-        key = id(call.layer)
-        weights = getattr(call.layer, "weights", [])
-        if not weights and not macs[key] and key not in partial:
-            continue
-        held = [(sizes(weight), np.dtype(str(weight.dtype).replace("bfloat16", "float16"))) for weight in weights]
-        params, size = sum(count for count, _ in held), sum(count * dtype.itemsize for count, dtype in held)
-        rows.append(LayerCost(call.path, call.part, params, macs[key], size, key not in partial))
-    return tuple(reversed(rows))
+        macs, counted_ = macs + (more or 0), counted_ and more is not None
+    weights = getattr(layer, "weights", [])
+    if not weights and not macs and counted_:
+        return None
+    held = [(sizes(weight), np.dtype(str(weight.dtype).replace("bfloat16", "float16"))) for weight in weights]
+    params, size = sum(count for count, _ in held), sum(count * dtype.itemsize for count, dtype in held)
+    return LayerCost(calls[0].path, calls[0].part, params, macs, size, counted_)

@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from pruning.costs.model_cost import counted, without
+from pruning.costs.model_cost import Sizes, calls_by_layer, counted, layer_cost
 from pruning.graph.channel_graph import ChannelGraph
 from pruning.graph.groups import Group
 from pruning.masks.living_channels import living
@@ -53,7 +53,14 @@ def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict
     if measure not in PRICES:
         raise ValueError(f"per is {measure!r}; accepted: None, {', '.join(PRICES)}")
     counts, gone = sized(graph, input_shapes), {name: ~alive for name, alive in living(graph).items()}
-    now = getattr(without(counts, gone), measure)
+    layers, sizes = calls_by_layer(counts), Sizes(counts, gone)
+    now: list[int] = []
+    reading: dict[str, list[int]] = {}  # group -> the layers whose cost depends on it
+    for number, calls in enumerate(layers):
+        sizes.read = set()
+        now.append(_cost(calls, sizes, measure))
+        for name in sizes.read:
+            reading.setdefault(name, []).append(number)
     found = {}
     for group in graph.prunable:
         kinds, masked = _kinds(group), gone[group.name]
@@ -63,7 +70,9 @@ def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict
             one = mine[np.argmin(masked[mine])]  # one that lives, if any does
             changed = masked.copy()
             changed[one] = not masked[one]
-            saved[mine] = abs(now - getattr(without(counts, {**gone, group.name: changed}), measure))
+            fewer = sizes.again({**gone, group.name: changed})
+            of_layers = (now[at] - _cost(layers[at], fewer, measure) for at in reading.get(group.name, ()))
+            saved[mine] = abs(sum(of_layers))
         if not (saved > 0).all():
             raise ValueError(
                 f"a channel of group {group.name!r} saves no {measure} for inputs {dict(counts.input_shapes)}: "
@@ -71,6 +80,11 @@ def savings(graph: ChannelGraph, measure: str, input_shapes: Any = None) -> dict
             )
         found[group.name] = saved
     return found
+
+
+def _cost(calls: list, sizes: Sizes, measure: str) -> int:
+    row = layer_cost(calls, sizes)
+    return 0 if row is None else getattr(row, measure)
 
 
 def _kinds(group: Group) -> np.ndarray:

@@ -134,6 +134,10 @@ class ChannelGraph:
         """Numbers of the channels of a tensor of `calls` along an axis, int (C,); None where it has none."""
         return self._trace.channels(tensor, axis)
 
+    def groups_at(self, channels: np.ndarray) -> set[str]:
+        """Names of the groups that channels belong to, given by their numbers."""
+        return {self.groups[number].name for number in np.unique(self._group_of[channels])}
+
     def again(self, model: Any = None, input_shapes: dict[str, tuple] | tuple | None = None) -> "ChannelGraph":
         """A graph by the same rules: of a copy of the model, or on inputs of another size."""
         return ChannelGraph(self.model if model is None else model, input_shapes, rules=self._own_rules, unknown="keep")

@@ -83,9 +83,10 @@ lint: install ## ruff and mypy
 	@$(RUN) -m mypy schedules pruning maskrcnn experiments scripts
 
 .PHONY: benchmark
-benchmark: install ## speed beside torchvision's: results/benchmark (installs the extra `bench`)
+benchmark: install ## speed beside torchvision's and pycocotools': results/benchmark (installs the extra `bench`)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
 	@$(RUN) scripts/benchmark.py
+	@$(RUN) scripts/evaluation_speed.py
 
 .PHONY: bench-zoo
 bench-zoo: ## models of keras-hub, kimm, medicai and kecam as they come: results/zoo (in .venv-zoo, with the extra `zoo`)

@@ -2,7 +2,8 @@
 
 Pictures, objects and detections are drawn at random, as many as COCO's validation set has: 5,000 pictures, about 36,000
 objects of 80 classes, 100 detections a picture. Each evaluator works in a process of its own, which has the data
-already; what it needs beyond them is its memory. Writes results/benchmark/evaluation.json.
+already: what it needs beyond them is its memory. Times are the processor's, which a busy machine disturbs least. Writes
+results/benchmark/evaluation.json.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def ours(truth: dict[str, Any], rows: list[dict[str, Any]], kind: str) -> np.nda
 
 
 def measured(evaluate: Callable, *given: Any) -> dict[str, Any]:
-    """Seconds, CPU seconds and bytes that an evaluation takes in a process of its own, and its precision."""
+    """CPU seconds and bytes that an evaluation takes in a process of its own, and its precision."""
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
     process = fork.Process(target=_measured, args=(sender, evaluate, given))
@@ -134,11 +135,10 @@ def _measured(sender: Any, evaluate: Callable, given: tuple) -> None:
     def peak() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
 
-    before, began, worked = peak(), time.perf_counter(), time.process_time()
+    before, began = peak(), time.process_time()
     precision = evaluate(*given)
-    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - worked
-    sender.send({"seconds": round(seconds, 2), "cpu_seconds": round(cpu_seconds, 2), "bytes": peak() - before,
-                 "precision": precision})
+    cpu_seconds = round(time.process_time() - began, 2)
+    sender.send({"cpu_seconds": cpu_seconds, "bytes": peak() - before, "precision": precision})
 
 
 def main() -> int:

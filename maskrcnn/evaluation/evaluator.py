@@ -62,7 +62,7 @@ class Evaluator:
         class_names: names of the labels 1, 2, ...
         probe_seed: the seed of the probes that will be added, kept with them.
         most_detections: of a picture and class, that AP counts.
-        known: what is known of the pictures and probes, where they are those that it belongs to, in order.
+        known: of the data set whose pictures will be added, in order.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Evaluator:
         most_detections: int = MOST_DETECTIONS,
         known: KnownTruth | None = None,
     ) -> None:
-        self._known = KnownTruth() if known is None else known
+        self._known = KnownTruth(None) if known is None else known
         self._most = most_detections
         self._names = tuple(class_names)
         self._seed = probe_seed

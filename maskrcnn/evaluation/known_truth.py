@@ -11,10 +11,14 @@ from maskrcnn.evaluation.floors import mask_ceiling
 class KnownTruth:
     """Run lengths of the objects and ceilings of their masks, each worked out when it is first asked for.
 
-    One belongs to one data set and one probe set: pictures are told apart by their number.
+    Pictures are told apart by their number.
+
+    Args:
+        dataset: the `Dataset` that they are of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dataset) -> None:
+        self.dataset = dataset
         self._runs: dict[int, Rows] = {}
         self._ceilings: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 

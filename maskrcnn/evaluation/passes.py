@@ -81,11 +81,19 @@ def evaluate_in_detail(
     """As `evaluate`, with the measures by class, the probes and the detections themselves.
 
     Args:
-        known: of this data set and these probes; given again for the next model, it saves what no model changes.
+        known: of this data set; given again for the next model, it saves what no model changes.
 
     Returns:
         The `Evaluation`.
+
+    Raises:
+        ValueError: as `evaluate`, and where `known` is of another data set.
     """
+    if known is not None and known.dataset is not dataset:
+        raise ValueError(
+            f"known is of {known.dataset!r}, and the data set to evaluate on is {dataset!r}: make a "
+            "KnownTruth(dataset) for each"
+        )
     config = getattr(model, "config", None)
     most = max(MOST_DETECTIONS, getattr(config, "detections_per_image", MOST_DETECTIONS))
     evaluator = Evaluator(dataset.class_names, probe_seed if probes is None else probes.seed, most, known)

@@ -99,7 +99,9 @@ class Pictures:
 
     def known(self, split: str) -> KnownTruth:
         """What no model changes of the measures on a split, worked out once for all of them."""
-        return self._known.setdefault(split, KnownTruth())
+        if split not in self._known:
+            self._known[split] = KnownTruth(self[split])
+        return self._known[split]
 
     def objects(self, split: str) -> int:
         """Mean number of objects of a picture, rounded up."""

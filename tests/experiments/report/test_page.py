@@ -227,7 +227,8 @@ def test_controls_with_other_training_have_lines_of_their_own(sweep):
     assert texts[2:] == ["dense, same extra training: finetune", "dense, same extra training: rewind"]
 
 
-def test_what_each_task_lost_comes_after_the_summary(made_three, tmp_path):
+def test_what_each_task_lost_comes_after_the_summary(made_three, tmp_path, monkeypatch):
+    monkeypatch.setattr(draw, "PLOTS", {})
     folder = made_three.make(tmp_path / "three", files=True)
     table = with_summary(pd.read_csv(folder / "runs.csv"), made_three.problem())
     table["churn_digit_lost"] = 0.25

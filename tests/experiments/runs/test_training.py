@@ -139,12 +139,26 @@ def test_frozen_norms_are_mended_against_the_dense_model(with_dense):
         seed_model.restore_dense()
 
 
+@pytest.fixture(scope="module")
+def unbroken(with_dense, tmp_path_factory):
+    """Makes the whole run of a schedule: its files, and the model's states. Each is done once."""
+    done = {}
+
+    def make(how):
+        schedule = how["schedule"]
+        if schedule not in done:
+            done[schedule] = pruned(with_dense, tmp_path_factory.mktemp("whole"), **how)
+        return done[schedule]
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("schedule", "stop_after"), [("one_shot", 5), ("polynomial_decay", 2), ("polynomial_decay", 5)]
 )
-def test_a_pruned_run_that_was_broken_off_ends_as_an_unbroken_one(with_dense, schedule, stop_after, tmp_path):
+def test_a_pruned_run_that_was_broken_off_ends_as_an_unbroken_one(with_dense, unbroken, schedule, stop_after, tmp_path):
     how = {"criterion": "l1", "schedule": schedule, "scope": "global"}
-    whole, states = pruned(with_dense, tmp_path / "whole", **how)
+    whole, states = unbroken(how)
     with pytest.raises(Stop):
         pruned(with_dense, tmp_path / "broken", stop_after, **how)
     assert (tmp_path / "broken" / "checkpoint.npz").exists() == (stop_after > 2)

@@ -216,7 +216,8 @@ def test_a_model_without_masks_has_the_other_tasks(made):
 
 
 def test_what_no_model_changes_is_worked_out_once(made, monkeypatch):
-    dataset, known, asked = made.dataset(6), KnownTruth(), []
+    dataset, asked = made.dataset(6), []
+    known = KnownTruth(dataset)
     models = made.model(dataset, noise=True), made.model(dataset, dead=("mask",))
     alone = [evaluate_in_detail(model, dataset, progress=False) for model in models]
     for name in ("runs_of_objects", "mask_ceiling"):
@@ -228,3 +229,5 @@ def test_what_no_model_changes_is_worked_out_once(made, monkeypatch):
         assert found.ground_truth == expected.ground_truth and found.mask_results == expected.mask_results
         objects = sum(len(probes.mask_boxes) > 0 for probes in found.probes)
         assert len(asked) == len(dataset) + objects
+    with pytest.raises(ValueError, match=r"known is of Dataset\('made', 6 .*, and the data set to evaluate on is"):
+        evaluate_in_detail(models[0], made.dataset(5), progress=False, known=known)

@@ -17,6 +17,7 @@ import pandas as pd
 import yaml
 
 from experiments.report.content import macs_unit, verdicts
+from experiments.report.speed_tables import beside_torchvision, curves, memory, removal
 from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.claims.noise import SEEDS, noise
 from experiments.table.claims.statistics import FEWEST_SEEDS
@@ -25,7 +26,6 @@ from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import read, read_declaration
 from experiments.table.task_curves import counted, models_by_size
-from speed_figures import beside_torchvision, curves, memory, removal
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (

@@ -90,10 +90,9 @@ AnySpeed = TypeVar("AnySpeed", bound=Speed)
 
 
 def completed(settings: AnySpeed) -> AnySpeed:
-    """The settings with what the network decides, and the threads."""
+    """The settings with what the network decides."""
     own = OWN.get(settings.network, USUAL)
-    found = {name: getattr(settings, name) or own[name] for name in USUAL}
-    return settings.model_copy(update=found | {"threads": settings.threads or os.cpu_count() or 1})
+    return settings.model_copy(update={name: getattr(settings, name) or own[name] for name in USUAL})
 
 
 def config_of(settings: Speed, size: int) -> maskrcnn.MaskRCNNConfig:
@@ -211,6 +210,7 @@ def run(settings: Speed) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def main() -> int:
     settings = read_flags(Speed, "speed.py", __doc__)
+    settings = settings.model_copy(update={"threads": settings.threads or os.cpu_count() or 1})
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
     table, together = run(settings)

@@ -55,7 +55,7 @@ export: install ## files for other runtimes beside Keras, dense and pruned (want
 speed: install ## what removing parts of the MACs gains, by width and criterion, and curves over sizes and threads: results/speed
 	@$(RUN) scripts/speed.py
 	@$(RUN) scripts/speed.py --network facades --criteria group_l1 l1 --round-to 1 8 16
-	@$(RUN) scripts/speed_curves.py --network facades
+	@$(RUN) -m experiments.problems.detector_speed.speed_curves --network facades
 
 .PHONY: test
 test: lint ## lint, and the fast tests

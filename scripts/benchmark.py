@@ -35,10 +35,10 @@ from rich.progress import Progress
 import maskrcnn
 from experiments.commands import guarded
 from experiments.errors import UserError
+from experiments.problems.detector_speed.peak_memory import CLASSES, our_model, peaks
 from experiments.runs.run_folder import write_text
 from experiments.settings.flags import read_flags
 from experiments.settings.recipe import Count, Settings
-from peak_memory import CLASSES, our_model, peaks
 
 
 class Benchmark(Settings):

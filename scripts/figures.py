@@ -18,6 +18,7 @@ import yaml
 
 from experiments.problems.maskrcnn.maskrcnn_phases import PHASES
 from experiments.report.content import macs_unit, verdicts
+from experiments.report.speed_tables import beside_torchvision, curves, memory, removal
 from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.claims.noise import SEEDS, noise
 from experiments.table.claims.statistics import FEWEST_SEEDS
@@ -26,7 +27,6 @@ from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import read, read_declaration
 from experiments.table.task_curves import counted, models_by_size
-from speed_figures import beside_torchvision, curves, memory, removal
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (

@@ -57,7 +57,7 @@ def _pairs(function) -> dict:
     made_by = {id(tensor): node.operation for node in nodes for tensor in node.outputs}
     readers = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
     readers.update(id(tensor) for tensor in function.outputs)
-    instead = {}
+    instead: dict = {}
     for node in nodes:
         norm = node.operation
         if type(norm) is not keras.layers.BatchNormalization:

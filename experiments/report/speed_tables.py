@@ -1,4 +1,4 @@
-"""Tables of what `benchmark.py`, `speed.py` and `speed_curves.py` wrote, for `figures.py`: a header and rows each."""
+"""Tables of what scripts/benchmark.py, scripts/speed.py and `speed_curves` wrote: a header, and rows, each."""
 
 from __future__ import annotations
 

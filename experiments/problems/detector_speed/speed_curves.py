@@ -1,8 +1,8 @@
 """Time `detect` over picture sizes, batch sizes and thread counts, dense and with half of the MACs removed; and XLA.
 
-Every number of threads has a process of its own, as TensorFlow takes it once. Weights are random, see speed.py. XLA
-compiles the whole detector for one shape, with empty slots filled, as `tf.function(..., jit_compile=True)` on the model
-called with `static_shapes=True`; it is timed beside the same graph without XLA's compiler, on one picture. Writes
+Every number of threads has a process of its own, as TensorFlow takes it once. Weights are random, see `removal_speed`.
+XLA compiles the whole detector for one shape, with empty slots filled, as `tf.function(..., jit_compile=True)` on the
+model called with `static_shapes=True`; it is timed beside the same graph without XLA's compiler, on one picture. Writes
 results/speed/<network>_curves.csv.
 """
 
@@ -29,10 +29,17 @@ from rich.progress import Progress
 import maskrcnn
 import pruning
 from experiments.commands import guarded
+from experiments.problems.detector_speed.removal_speed import (
+    CRITERIA,
+    Speed,
+    calibrated,
+    completed,
+    config_of,
+    dense_model,
+)
 from experiments.runs.run_folder import write_text
 from experiments.settings.flags import read_flags
 from experiments.settings.recipe import Count
-from speed import CRITERIA, Speed, calibrated, completed, config_of, dense_model
 
 
 class Curves(Speed):

@@ -1,6 +1,6 @@
 """Most memory that a process has which does nothing but detect: this project's, and torchvision's.
 
-`benchmark.py` starts it, once for each; both read the same weights and the same picture from a file.
+`scripts/benchmark.py` starts it, once for each; both read the same weights and the same picture from a file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def peaks(size: int, threads: int, state: Mapping[str, np.ndarray], image: np.nd
         return {
             who: json.loads(
                 subprocess.run(
-                    [sys.executable, __file__, who, folder, str(size), str(threads)],
+                    [sys.executable, "-m", __name__, who, folder, str(size), str(threads)],
                     check=True, stdout=subprocess.PIPE, text=True,
                 ).stdout.splitlines()[-1]
             )

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from speed import Speed, run
+from experiments.problems.detector_speed.removal_speed import Speed, run
 
 
 @pytest.mark.slow

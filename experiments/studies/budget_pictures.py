@@ -138,7 +138,8 @@ def _history(table: pd.DataFrame, tasks: pd.DataFrame, trials: pd.DataFrame, tit
                     markerfacecolor=face, markersize=5, zorder=3,
                 )  # fmt: skip
         rise.set(yscale="log", ylabel=f"allowed {allowed:g}\nlosses may rise")
-        rise.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        for which in (rise.yaxis.set_major_formatter, rise.yaxis.set_minor_formatter):
+            which(lambda value, _: f"{value:.0%}" if f"{value:g}".strip("0.")[:1] in "125" else "")
         saved.set(ylabel="MACs saved", ylim=(0, 1))
         saved.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         _lost(lost, mine, ends, looks, float(allowed))
@@ -161,8 +162,8 @@ def _history(table: pd.DataFrame, tasks: pd.DataFrame, trials: pd.DataFrame, tit
 def _lost(axis, trials: pd.DataFrame, ends: pd.DataFrame, looks: dict, allowed: float) -> None:
     """What each task lost in each trial, on tune; and of the trial that was chosen, on test."""
     last = int(trials["trial"].max())
-    place = last + 1.2
-    values = [allowed, 0.0]
+    place, values = last + 1.2, [allowed, 0.0]
+    chosen = "drop_test" in ends and ends["drop_test"].notna().any()
     for number, (task, (colour, marker)) in enumerate(looks.items()):
         drops = trials.get(f"{task}_drop")
         if drops is not None:
@@ -177,8 +178,13 @@ def _lost(axis, trials: pd.DataFrame, ends: pd.DataFrame, looks: dict, allowed: 
             values += [drop, *([bound] if np.isfinite(bound) else [])]
     axis.axhline(allowed, color=INK, linewidth=0.9)
     axis.axhline(0, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
-    axis.axvline(last + 0.6, color=GREY, linewidth=0.6)
-    axis.set_xticks([*trials["trial"], place], [*(f"{n}" for n in trials["trial"]), "best,\non test"])
+    axis.set_xticks(trials["trial"])
+    if chosen:
+        axis.axvline(last + 0.6, color=GREY, linewidth=0.6)
+        axis.set_xticks([*trials["trial"], place], [*(f"{n}" for n in trials["trial"]), "best,\non test"])
+        axis.set_xlim(right=place + 0.5)
+    else:
+        axis.annotate("no trial held", (0.97, 0.93), xycoords="axes fraction", ha="right", color=GREY, fontsize=8)
     # Dead tasks lose so much that the budget would be a line on the floor.
     least, most = min(values), max(values)
     if most > 12 * allowed > 0:

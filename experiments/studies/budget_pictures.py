@@ -41,15 +41,16 @@ def budget_pages(folder: Path, titles: Mapping[str, str] | None = None) -> list[
     )
     unit = str(table["unit"].iloc[0]) if "unit" in table else "quality"
     drops = [name for name in ("drop_tune", "drop_test", "bound_test") if name in table]
-    page = mean_and_spread(table, ["tasks", "allowed"], ["saved", *drops])
+    page = mean_and_spread(table, ["tasks", "allowed"], ["saved", *drops]).replace("nan", "")
     grouped = table.groupby(["tasks", "allowed"], sort=False)
     for name, head in (("held_test", "held on test"), ("held_surely", "held by the 95 % bound")):
         if name in table:
             page[head] = grouped[name].agg(lambda part: f"{int(part.sum())} of {len(part)}").values
     if "binding" in table:
         page["bound by (seed by seed)"] = grouped["binding"].agg(lambda part: ", ".join(part.dropna())).values
-    text = f"{as_markdown(page)}\n\nDrops of the worst task, in {_NAMES[unit]}.\n\n{as_markdown(_by_task(tasks))}\n"
-    write_text(folder / "budgets.md", text)
+    parts = [as_markdown(page), f"Drops of the worst task, in {_NAMES[unit]}.", as_markdown(_by_task(tasks))]
+    parts += ["Trial by trial, on the tune split:", as_markdown(_by_trial(trials))]
+    write_text(folder / "budgets.md", "\n\n".join(parts) + "\n")
     history = _history(table, tasks, trials, dict(titles or {}))
     pictures = save(_asked_and_held(table, unit), folder, "budgets") + save(history, folder, "budget_history")
     return [*pictures, folder / "budgets.md"]
@@ -71,6 +72,19 @@ def _by_task(tasks: pd.DataFrame) -> pd.DataFrame:
         binding = [on for on, by in (("tune", "binding"), ("test", "binding_test")) if row.get(by) == row["task"]]
         found["binds on"] = ", ".join(binding)
         rows.append(found)
+    return pd.DataFrame(rows)
+
+
+def _by_trial(trials: pd.DataFrame) -> pd.DataFrame:
+    """Every trial: the rise of losses that it allowed, what that saved, what each task lost, and which one bound."""
+    lost = [name for name in trials if name.endswith("_drop")]
+    rows = []
+    for row in trials.to_dict("records"):
+        found = {"seed": row["seed"], "budget of": row["tasks"], "asked": f"{row['allowed']:g}", "trial": row["trial"]}
+        found |= {"losses may rise": f"{row['rise']:.0%}", "MACs saved": f"{row['saved']:.1%}"}
+        drops = {f"{name.removesuffix('_drop')} lost": row[name] for name in lost}
+        found |= {name: "" if pd.isna(drop) else f"{drop:+.2f}" for name, drop in drops.items()}
+        rows.append(found | {"binds": row.get("binding", ""), "held": "yes" if row["held"] else "no"})
     return pd.DataFrame(rows)
 
 

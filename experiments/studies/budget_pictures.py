@@ -41,15 +41,16 @@ def budget_pages(folder: Path, titles: Mapping[str, str] | None = None) -> list[
     )
     unit = str(table["unit"].iloc[0]) if "unit" in table else "quality"
     drops = [name for name in ("drop_tune", "drop_test", "bound_test") if name in table]
-    page = mean_and_spread(table, ["tasks", "allowed"], ["saved", *drops])
+    page = mean_and_spread(table, ["tasks", "allowed"], ["saved", *drops]).replace("nan", "")
     grouped = table.groupby(["tasks", "allowed"], sort=False)
     for name, head in (("held_test", "held on test"), ("held_surely", "held by the 95 % bound")):
         if name in table:
             page[head] = grouped[name].agg(lambda part: f"{int(part.sum())} of {len(part)}").values
     if "binding" in table:
         page["bound by (seed by seed)"] = grouped["binding"].agg(lambda part: ", ".join(part.dropna())).values
-    text = f"{as_markdown(page)}\n\nDrops of the worst task, in {_NAMES[unit]}.\n\n{as_markdown(_by_task(tasks))}\n"
-    write_text(folder / "budgets.md", text)
+    parts = [as_markdown(page), f"Drops of the worst task, in {_NAMES[unit]}.", as_markdown(_by_task(tasks))]
+    parts += ["Trial by trial, on the tune split:", as_markdown(_by_trial(trials))]
+    write_text(folder / "budgets.md", "\n\n".join(parts) + "\n")
     history = _history(table, tasks, trials, dict(titles or {}))
     pictures = save(_asked_and_held(table, unit), folder, "budgets") + save(history, folder, "budget_history")
     return [*pictures, folder / "budgets.md"]
@@ -71,6 +72,19 @@ def _by_task(tasks: pd.DataFrame) -> pd.DataFrame:
         binding = [on for on, by in (("tune", "binding"), ("test", "binding_test")) if row.get(by) == row["task"]]
         found["binds on"] = ", ".join(binding)
         rows.append(found)
+    return pd.DataFrame(rows)
+
+
+def _by_trial(trials: pd.DataFrame) -> pd.DataFrame:
+    """Every trial: the rise of losses that it allowed, what that saved, what each task lost, and which one bound."""
+    lost = [name for name in trials if name.endswith("_drop")]
+    rows = []
+    for row in trials.to_dict("records"):
+        found = {"seed": row["seed"], "budget of": row["tasks"], "asked": f"{row['allowed']:g}", "trial": row["trial"]}
+        found |= {"losses may rise": f"{row['rise']:.0%}", "MACs saved": f"{row['saved']:.1%}"}
+        drops = {f"{name.removesuffix('_drop')} lost": row[name] for name in lost}
+        found |= {name: "" if pd.isna(drop) else f"{drop:+.2f}" for name, drop in drops.items()}
+        rows.append(found | {"binds": row.get("binding", ""), "held": "yes" if row["held"] else "no"})
     return pd.DataFrame(rows)
 
 
@@ -138,7 +152,8 @@ def _history(table: pd.DataFrame, tasks: pd.DataFrame, trials: pd.DataFrame, tit
                     markerfacecolor=face, markersize=5, zorder=3,
                 )  # fmt: skip
         rise.set(yscale="log", ylabel=f"allowed {allowed:g}\nlosses may rise")
-        rise.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        for which in (rise.yaxis.set_major_formatter, rise.yaxis.set_minor_formatter):
+            which(lambda value, _: f"{value:.0%}" if f"{value:g}".strip("0.")[:1] in "125" else "")
         saved.set(ylabel="MACs saved", ylim=(0, 1))
         saved.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         _lost(lost, mine, ends, looks, float(allowed))
@@ -161,8 +176,8 @@ def _history(table: pd.DataFrame, tasks: pd.DataFrame, trials: pd.DataFrame, tit
 def _lost(axis, trials: pd.DataFrame, ends: pd.DataFrame, looks: dict, allowed: float) -> None:
     """What each task lost in each trial, on tune; and of the trial that was chosen, on test."""
     last = int(trials["trial"].max())
-    place = last + 1.2
-    values = [allowed, 0.0]
+    place, values = last + 1.2, [allowed, 0.0]
+    chosen = "drop_test" in ends and ends["drop_test"].notna().any()
     for number, (task, (colour, marker)) in enumerate(looks.items()):
         drops = trials.get(f"{task}_drop")
         if drops is not None:
@@ -177,8 +192,13 @@ def _lost(axis, trials: pd.DataFrame, ends: pd.DataFrame, looks: dict, allowed: 
             values += [drop, *([bound] if np.isfinite(bound) else [])]
     axis.axhline(allowed, color=INK, linewidth=0.9)
     axis.axhline(0, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
-    axis.axvline(last + 0.6, color=GREY, linewidth=0.6)
-    axis.set_xticks([*trials["trial"], place], [*(f"{n}" for n in trials["trial"]), "best,\non test"])
+    axis.set_xticks(trials["trial"])
+    if chosen:
+        axis.axvline(last + 0.6, color=GREY, linewidth=0.6)
+        axis.set_xticks([*trials["trial"], place], [*(f"{n}" for n in trials["trial"]), "best,\non test"])
+        axis.set_xlim(right=place + 0.5)
+    else:
+        axis.annotate("no trial held", (0.97, 0.93), xycoords="axes fraction", ha="right", color=GREY, fontsize=8)
     # Dead tasks lose so much that the budget would be a line on the floor.
     least, most = min(values), max(values)
     if most > 12 * allowed > 0:

@@ -76,7 +76,7 @@ class LiveView:
             self._live = None
             atexit.unregister(self.end)
 
-    def picture(self, path: str | Path, record: TaskRecord | None = None, width: int = 78) -> None:
+    def picture(self, path: str | Path, record: TaskRecord | None = None, width: int = 80) -> None:
         """Save the table as an SVG picture.
 
         Args:

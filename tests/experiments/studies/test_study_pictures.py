@@ -72,6 +72,7 @@ def test_budgets(tmp_path):
     assert "Drops of the worst task, in points." in page
     row = "| 0 | all | mask | mask_ap | 5 | 50.0% | +50% | 3 | +4.00 | +4.00 | +6.00 | tune, test |"
     assert row in page
+    assert "| 0 | all | 2 | 2 | 400% | 20.0% | +1.50 | +9.00 |" in page
 
 
 def test_budgets_without_bounds_and_where_no_trial_held(tmp_path):

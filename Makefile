@@ -86,7 +86,7 @@ lint: install ## ruff and mypy
 benchmark: install ## speed beside torchvision's and pycocotools': results/benchmark (installs the extra `bench`)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
 	@$(RUN) scripts/benchmark.py
-	@$(RUN) scripts/evaluation_speed.py
+	@$(RUN) -m experiments.problems.detector_speed.evaluation_speed
 
 .PHONY: bench-zoo
 bench-zoo: ## models of keras-hub, kimm, medicai and kecam as they come: results/zoo (in .venv-zoo, with the extra `zoo`)

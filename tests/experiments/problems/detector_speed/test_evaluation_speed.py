@@ -2,7 +2,7 @@ import copy
 
 import numpy as np
 
-import evaluation_speed
+from experiments.problems.detector_speed import evaluation_speed
 
 
 def test_both_evaluators_give_the_same_digits():

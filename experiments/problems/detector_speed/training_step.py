@@ -182,7 +182,7 @@ def run(settings: TrainingStep) -> pd.DataFrame:
 
 
 def main() -> int:
-    settings = read_flags(TrainingStep, "training_step.py", __doc__)
+    settings = read_flags(TrainingStep, "python -m experiments.problems.detector_speed.training_step", __doc__)
     settings = settings.model_copy(update={"threads": settings.threads or os.cpu_count() or 1})
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)

@@ -142,7 +142,7 @@ def _measured(sender: Any, evaluate: Callable, given: tuple) -> None:
 
 
 def main() -> int:
-    settings = read_flags(EvaluationSpeed, "evaluation_speed.py", __doc__)
+    settings = read_flags(EvaluationSpeed, "python -m experiments.problems.detector_speed.evaluation_speed", __doc__)
     print(f"drawing {settings.pictures} pictures")
     truth, results = drawn(settings)
     report: dict[str, Any] = {"objects": len(truth["annotations"]), "detections": len(results["bbox"])}

@@ -117,7 +117,7 @@ def test_files_and_folders_are_small():
     rooms = Counter(path.parent for path in files("experiments", "scripts"))
     assert not {str(room): count for room, count in rooms.items() if count > 14}
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files("scripts"))
-    assert lines < 1200
+    assert lines < 1000
 
 
 def test_dependencies_are_those_that_code_imports():

@@ -9,13 +9,13 @@ from experiments.errors import UserError
 from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Work, clock
 from experiments.runs.run_folder import write_text
-from experiments.studies.agreement_pictures import agreement_pages
 from experiments.studies.agreement_study import agreement_study
-from experiments.studies.budget_pictures import budget_pages
 from experiments.studies.budget_study import Asked, budget_study
+from experiments.studies.pages.agreement_pictures import agreement_pages
+from experiments.studies.pages.budget_pictures import budget_pages
+from experiments.studies.pages.study_pictures import phases_pages, ratios_pages
 from experiments.studies.phases_study import phases_study, steps_in_all
 from experiments.studies.ratios_study import ASKED, ratios_study
-from experiments.studies.study_pictures import phases_pages, ratios_pages
 from experiments.studies.track_study import track_study
 
 

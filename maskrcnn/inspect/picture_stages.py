@@ -166,7 +166,7 @@ def trace(
 def _run(model, images, sizes, least, limit: int) -> dict[str, tf.Tensor]:
     """The model on one picture, as `Inference.detections` runs it, with all that passes by."""
     config = model.config
-    forward = Forward(model.network, config, images, sizes)
+    forward = Forward(model.network, config, images, sizes, folded=True)
     rows = [tf.shape(level)[1] for level in forward.rpn_logits]
     anchors = tf.concat(forward.anchors, axis=0)
     moved = box_ops.decode(tf.concat(forward.rpn_deltas, axis=1), anchors, config.rpn_delta_std)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from maskrcnn.callbacks.data_waiting import DataWaiting
 from maskrcnn.callbacks.last_good_weights import KeepLastGood
 from maskrcnn.data.batching.pipeline import batches
 from maskrcnn.data.class_order import check_class_order
@@ -83,9 +84,9 @@ def refuse_sample_weight(sample_weight) -> None:
 
 
 def watched(batches, callbacks):
-    """The batches as those callbacks want them that have a `watch`, such as callbacks.DataWaiting."""
+    """The batches, as `callbacks.DataWaiting` sees them go by where it is among the callbacks."""
     for callback in getattr(callbacks, "callbacks", callbacks):
-        if hasattr(callback, "watch"):
+        if isinstance(callback, DataWaiting):
             batches = callback.watch(batches)
     return batches
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.studies.phases_tables import (
+from experiments.studies.pages.phases_tables import (
     contrast_table,
     cut_table,
     dense_table,

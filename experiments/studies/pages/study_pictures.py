@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from experiments.declaration import Figure as Panels
 from experiments.plots.elements.style import COLOURS, GREY, INK, MARKERS, entry, legend, panel_grid, save, titled
 from experiments.runs.run_folder import write_text
-from experiments.studies.phases_tables import read_phases
-from experiments.studies.stage_pictures import stage_figure
+from experiments.studies.pages.phases_tables import read_phases
+from experiments.studies.pages.stage_pictures import stage_figure
 from experiments.studies.study_rows import as_markdown, mean_and_spread
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.studies.stage_pictures import STAGES
+from experiments.studies.pages.stage_pictures import STAGES
 from experiments.studies.study_rows import as_markdown
 from experiments.table.claims.statistics import holm, interval, p_value
 

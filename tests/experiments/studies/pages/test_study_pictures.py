@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from experiments.studies.agreement_pictures import _figure, agreement_pages
-from experiments.studies.budget_pictures import budget_pages
-from experiments.studies.study_pictures import phases_pages, ratios_pages
+from experiments.studies.pages.agreement_pictures import _figure, agreement_pages
+from experiments.studies.pages.budget_pictures import budget_pages
+from experiments.studies.pages.study_pictures import phases_pages, ratios_pages
 
 TASKS = {"box": "boxes", "mask": "masks"}
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.declaration import Figure
-from experiments.studies.phases_tables import (
+from experiments.studies.pages.phases_tables import (
     contrast_table,
     cut_table,
     dense_table,
@@ -15,8 +15,8 @@ from experiments.studies.phases_tables import (
     seed_table,
     stage_table,
 )
-from experiments.studies.stage_pictures import stage_figure
-from experiments.studies.study_pictures import phases_pages
+from experiments.studies.pages.stage_pictures import stage_figure
+from experiments.studies.pages.study_pictures import phases_pages
 
 KEPT = {"joint": 0.5, "joint, equal updates": 0.5, "alternated": 0.8}
 DENSE = {"joint": 0.6, "joint, equal updates": 0.3, "alternated": 0.4}

@@ -13,7 +13,6 @@ from maskrcnn.network.forward import Forward
 from maskrcnn.task_losses import task_losses
 from maskrcnn.training import fit_inputs
 from maskrcnn.training.compile_options import batch_counter, check_loss_weights, check_options, optimizer_for
-from maskrcnn.training.kernel_gradients import by_matrix_products
 from maskrcnn.training.replicas import never_empty, replica_count, share_of
 from maskrcnn.training.sampled_answers import training_answers
 
@@ -176,10 +175,9 @@ class MaskRCNN(keras.Model):
         if (share := share_of(inputs) if with_objects else None) is not None:
             inputs = never_empty(inputs)
         static_shapes = static_shapes or (with_objects and self.compiled and self.jit_compile)
-        with by_matrix_products(self.network, training and not static_shapes):
-            forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
-            if with_objects:
-                return training_answers(forward, inputs, self.step if training else None, share=share)
+        forward = Forward(self.network, self.config, inputs["image"], inputs["image_size"], training, static_shapes)
+        if with_objects:
+            return training_answers(forward, inputs, self.step if training else None, share=share)
         return self._inference.detections(forward)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -210,9 +208,8 @@ class MaskRCNN(keras.Model):
         Returns:
             {"proposal", "bbox", "class", "mask"} of differentiable float32 scalars, means over the pictures.
         """
-        with by_matrix_products(self.network):
-            forward = Forward(self.network, self.config, batch["image"], batch["image_size"])
-            return task_losses(forward, batch, self.config.seed if seed is None else seed)
+        forward = Forward(self.network, self.config, batch["image"], batch["image_size"])
+        return task_losses(forward, batch, self.config.seed if seed is None else seed)
 
     @property
     def metrics(self):

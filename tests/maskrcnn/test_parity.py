@@ -19,7 +19,6 @@ from maskrcnn.network import leaf_layers
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit, normalise
 from maskrcnn.regions.second_stage import refine
-from maskrcnn.training.kernel_gradients import by_matrix_products
 from maskrcnn.training.sampled_answers import training_answers
 from maskrcnn.weights.torchvision_file import state_of
 
@@ -236,7 +235,7 @@ def training(model, train):
         return tf.broadcast_to(tf.range(shape[1], dtype=tf.float32)[None], shape)
 
     # As MaskRCNN.call trains.
-    with tf.GradientTape() as tape, by_matrix_products(model.network):
+    with tf.GradientTape() as tape:
         forward = Forward(model.network, model.config, batch["image"], batch["image_size"])
         answers = training_answers(forward, batch, 0, priorities=(by_index, by_index))
         losses = loss_ops.all_losses(answers, model.config.huber_delta)

@@ -18,7 +18,7 @@ import yaml
 
 from experiments.problems.maskrcnn.maskrcnn_phases import PHASES
 from experiments.report.content import macs_unit, verdicts
-from experiments.report.speed_tables import beside_torchvision, coco_evaluation, curves, memory, removal, steps
+from experiments.report.speed_tables import beside_torchvision, coco_evaluation, curves, memory, removal
 from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.claims.noise import SEEDS, noise
 from experiments.table.claims.statistics import FEWEST_SEEDS
@@ -218,7 +218,6 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "benchmark": lambda path, ratios: _rows(*beside_torchvision(path)),
     "memory": lambda path, ratios: _rows(*memory(path)),
     "speed": lambda path, ratios: _rows(*removal(path, ratios)),
-    "steps": lambda path, ratios: _rows(*steps(path)),
     "coco_evaluation": lambda path, ratios: _rows(*coco_evaluation(path)),
     "curves": lambda path, ratios: _rows(*curves(path)),
     "networks": networks,

@@ -72,23 +72,6 @@ def curves(path: Path) -> Table:
     return ["threads", "", "px", "pictures at a time", "dense, ms", "pruned, ms", "times as fast"], rows
 
 
-def steps(path: Path) -> Table:
-    """A training step of smaller models, and what saliency by task and pruning's callback cost, in dense steps."""
-    rows = []
-    for row in pd.read_csv(path).to_dict("records"):
-        dense, other = row["dense_ms"], row["other_ms"]
-        what, achieved = row["what"], row.get("macs_gone", float("nan"))
-        if what == "pruned":
-            found = [f"a step, {achieved:.0%} of the MACs gone", f"{other:.0f}", f"{dense / other:.2f} times as fast"]
-        elif "share_of_step" in row and row["share_of_step"] == row["share_of_step"]:
-            share = f"{row['share_of_step']:.2%} of a step"
-            found = ["the callback, where nothing is due", f"{other / 1000:.3f}", share]
-        else:
-            found = [what, f"{other:.0f}", f"{other / dense:.2f} steps"]
-        rows.append([*found[:1], f"{dense:.0f}", *found[1:]])
-    return ["", "dense step, ms", "ms", "that is"], rows
-
-
 def coco_evaluation(path: Path) -> Table:
     """Evaluating a COCO-sized data set's detections beside plain pycocotools."""
     found = json.loads(path.read_text(encoding="utf-8"))

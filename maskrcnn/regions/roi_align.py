@@ -43,27 +43,15 @@ def align_one(feature, boxes, picture, scale, size, sampling_ratio, aligned):
     """
     if aligned == CORNERS:
         return _crop(feature, boxes, picture, scale, size * sampling_ratio, sampling_ratio)
+    padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     rows, columns = (sampling_ratio,) * 2 if isinstance(sampling_ratio, int) else sampling_ratio
     counts = tf.stack([size * rows, size * columns])
-    return _read(feature, _ends(boxes, scale, counts, aligned), picture, counts, size, sampling_ratio)
-
-
-def _ends(boxes, scale, counts, aligned):
-    """First and last sample of each box, in cells of the map repeated by one at its edges: (N, 4), yxyx.
-
-    Args:
-        boxes, aligned: see `align_one`; scale: the same, or (N, 1), of the map that each box is read from.
-        counts: (2,) int32, samples along y and x.
-    """
     first, step = sample_grid(boxes, scale, counts, aligned)
-    return tf.concat([first + 1.0, first + step * tf.cast(counts - 1, tf.float32) + 1.0], axis=-1)
-
-
-def _read(feature, ends, picture, counts, size, sampling_ratio):
-    """The bins between the samples `ends`, see `_ends`, of one map: (N, size, size, C) float32."""
-    padded = tf.pad(feature, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    limit = tf.cast(tf.gather(tf.shape(padded), [1, 2, 1, 2]) - 1, tf.float32)
-    return pool(tf.image.crop_and_resize(padded, ends / limit, picture, counts), size, sampling_ratio)
+    limit = tf.cast(tf.shape(padded)[1:3] - 1, tf.float32)
+    begin = (first + 1.0) / limit
+    end = (first + step * tf.cast(counts - 1, tf.float32) + 1.0) / limit
+    samples = tf.image.crop_and_resize(padded, tf.concat([begin, end], axis=-1), picture, counts)
+    return pool(samples, size, sampling_ratio)
 
 
 def _crop(feature, boxes, picture, scale, count, sampling_ratio):
@@ -124,18 +112,12 @@ def align_by_crop(features, boxes, picture, level, scales, size, sampling_ratio,
 
     @tf.custom_gradient
     def align(*features):
-        order, pieces, counts = [], [], tf.constant([size * sampling_ratio] * 2)
-        if aligned != CORNERS:
-            # Of all boxes at once: on few boxes the number of operations costs more than the work.
-            ends = _ends(boxes, tf.gather(tf.constant(scales, tf.float32), level)[:, None], counts, aligned)
+        order, pieces = [], []
         for index, (feature, scale) in enumerate(zip(features, scales, strict=True)):
             members = tf.cast(tf.where(level == index)[:, 0], tf.int32)
             order.append(members)
-            of = tf.gather(picture, members)
-            if aligned == CORNERS:
-                pieces.append(align_one(feature, tf.gather(boxes, members), of, scale, size, sampling_ratio, aligned))
-            else:
-                pieces.append(_read(feature, tf.gather(ends, members), of, counts, size, sampling_ratio))
+            of_level = tf.gather(boxes, members), tf.gather(picture, members)
+            pieces.append(align_one(feature, *of_level, scale, size, sampling_ratio, aligned))
 
         def backward(upstream):
             index, weight = _cells(features, boxes, picture, level, scales, size, sampling_ratio, aligned)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -100,16 +99,7 @@ class SeedModel:
             UserError: nothing may.
         """
         if part not in self._graphs:
-            wanted = self.recipe.pruning
-            include = (wanted.include or None) if part == "all" else part
-            try:
-                graph = pruning.ChannelGraph(self.model, include=include, exclude=wanted.exclude or None)
-            except (ValueError, re.error) as error:
-                where = f"part {part!r}" if part != "all" else "the network"
-                raise UserError(f"{where} cannot be pruned: {error}; patterns are regular expressions") from error
-            if not graph.prunable:
-                raise UserError(f"nothing can be pruned in part {part!r} of the network:\n{graph}")
-            self._graphs[part] = graph
+            self._graphs[part] = choices.prunable(self.problem, self.model, part)
         return self._graphs[part]
 
     # States

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +40,7 @@ class StudyModel:
         self.model = problem.model(seed)
         problem.compile(self.model, optimizer(self.recipe.training))
         self.model.optimizer.build(self.model.trainable_variables)
-        self.graph = pruning.ChannelGraph(self.model)
+        self.graph = choices.prunable(problem, self.model)
         self.shapes = problem.input_shapes(self.model)
         self._scorer = choices.Scorer(problem, self.model, seed, self.shapes)
         self._split = split
@@ -125,15 +124,7 @@ class StudyModel:
         Raises:
             UserError: nothing may.
         """
-        if name == "all":
-            return self.graph
-        try:
-            graph = pruning.ChannelGraph(self.model, include=name)
-        except (ValueError, re.error) as error:
-            raise UserError(f"part {name!r} cannot be pruned: {error}; patterns are regular expressions") from None
-        if not graph.prunable:
-            raise UserError(f"nothing can be pruned in part {name!r} of the network:\n{graph}")
-        return graph
+        return self.graph if name == "all" else choices.prunable(self.problem, self.model, name)
 
     def scores(self, graph: pruning.ChannelGraph | None = None) -> pruning.Scores:
         """Which channels go first, by the recipe's first criterion and arbiter, from the weights as they are now.
@@ -165,7 +156,8 @@ class StudyModel:
             graph: of a part; all of the network if None.
             measure: "macs", "params" or "filters".
         """
-        return pruning.plan(graph or self.graph, scores, ratio, measure=measure, input_shapes=self.shapes)
+        how = choices.plan_arguments("layer", measure, self.recipe.pruning, self.shapes)
+        return pruning.plan(graph or self.graph, scores, ratio, **how)
 
     def recalibrate(self) -> None:
         """Mend the batch norms of the model as it is now on the recipe's `recalibration_pictures`, as a sweep does."""

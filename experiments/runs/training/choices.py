@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -133,6 +134,32 @@ class Scorer:
             self._criteria[known] = from_data(criterion, losses, batches, self._shapes, wanted.chunk)
         made = self._criteria[known]
         return self._charged(lambda: made.by_task(graph), wanted.criterion_pictures, key)
+
+
+def prunable(problem: Problem, model: keras.Model, part: str = "all") -> pruning.ChannelGraph:
+    """What may be pruned of a model, as its recipe has it.
+
+    Args:
+        problem: with its recipe, and the parts that it declares.
+        model: of the problem.
+        part: "all" parts, a declared one, or a regular expression of layer names, as `grid.part` has it.
+
+    Raises:
+        UserError: nothing may.
+    """
+    wanted = problem.recipe.pruning
+    if part == "all":
+        include: Any = wanted.include or None
+    else:
+        include = f"{re.escape(problem.parts[part])}.*" if part in problem.parts else part
+    try:
+        graph = pruning.ChannelGraph(model, include=include, exclude=wanted.exclude or None)
+    except (ValueError, re.error) as error:
+        where = f"part {part!r}" if part != "all" else "the network"
+        raise UserError(f"{where} cannot be pruned: {error}; patterns are regular expressions") from error
+    if not graph.prunable:
+        raise UserError(f"nothing can be pruned in part {part!r} of the network:\n{graph}")
+    return graph
 
 
 def plan_arguments(scope: str, budget: str, wanted: PruningSettings, shapes: dict[str, tuple]) -> dict[str, Any]:

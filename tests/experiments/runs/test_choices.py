@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import pruning
+from experiments.errors import UserError
+from experiments.lookup import open_problem
 from experiments.runs.grid import BY_TASK
 from experiments.runs.training import choices
 from experiments.settings.recipe import ArbiterName, CriterionName
@@ -28,3 +30,24 @@ def test_criteria_from_weights_score_by_name(name):
     scores = choices.from_weights(name, 0)(graph)
     assert scores["conv"].shape == (6,) and np.isfinite(scores["conv"]).all()
     assert scores.criterion.lower() == name.replace("_", "")
+
+
+def test_every_declared_part_can_be_pruned_by_its_name_and_others_by_their_layers():
+    problem = open_problem("original_experiment")
+    model = problem.model(0)
+    everything = choices.prunable(problem, model)
+    of = {part: choices.prunable(problem, model, part) for part in (*problem.parts, "features/res3.*")}
+    for part, prefix in problem.parts.items():
+        names = {group.name for group in of[part].prunable}
+        assert names == {group.name for group in everything.prunable if group.name.startswith(prefix)} != set()
+    assert all("res3" in group.name for group in of["features/res3.*"].prunable)
+    with pytest.raises(UserError, match="part 'neck' cannot be pruned"):
+        choices.prunable(problem, model, "neck")
+
+
+def test_what_a_recipe_excludes_is_in_no_part():
+    recipe = open_problem("original_experiment").recipe
+    wanted = recipe.pruning.model_copy(update={"exclude": ("fpn_output.*",)})
+    problem = open_problem(recipe.model_copy(update={"pruning": wanted}))
+    names = [group.name for group in choices.prunable(problem, problem.model(0), "fpn").prunable]
+    assert names == ["features/fpn_lateral5"]

@@ -1,0 +1,106 @@
+"""Tables of docs/findings.md: what each method costs at every ratio, and the contrasts that answer a question.
+
+The questions are written down here, before any figure: a family of contrasts that Holm's correction runs over as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.errors import UserError
+from experiments.table.claims.verdicts import Comparison, compare_all
+from experiments.table.selection import Selection, select
+from experiments.table.sweep_data import Sweep, read
+from experiments.table.task_curves import labels, names, percent, whole_network_ends
+
+Table = tuple[list[str], list[list[str]]]
+POINTS = 100.0
+# What is asked -> the two sides, as selectors.
+QUESTIONS = (
+    ("Taylor or L1 as published, the same ratio everywhere", "taylor,arbiter=mean,scope=layer", "l1,scope=layer"),
+    ("Taylor or L1 as published, global, 10 % kept", "taylor,arbiter=mean,scope=global", "l1,scope=global"),
+    ("Taylor or group L1, the same ratio everywhere", "taylor,arbiter=mean,scope=layer", "group_l1,scope=layer"),
+    ("Taylor or group L1, global, 10 % kept", "taylor,arbiter=mean,scope=global", "group_l1,scope=global"),
+    ("L1 or random, the same ratio everywhere", "l1,scope=layer", "random,scope=layer"),
+    ("L1 or random, global, 10 % kept", "l1,scope=global", "random,scope=global"),
+    ("Allocation, Taylor: global or everywhere", "taylor,arbiter=mean,scope=global", "taylor,arbiter=mean,scope=layer"),
+    ("Allocation, L1: global or everywhere", "l1,scope=global", "l1,scope=layer"),
+    ("Normalisation, L1: group or as published, global", "group_l1,scope=global", "l1,scope=global"),
+    ("Normalisation, L1: group or as published, everywhere", "group_l1,scope=layer", "l1,scope=layer"),
+    ("Arbiter: sum or mean, global", "taylor,arbiter=sum,scope=global", "taylor,arbiter=mean,scope=global"),
+    ("Arbiter: union or mean, global", "taylor,arbiter=union,scope=global", "taylor,arbiter=mean,scope=global"),
+    ("Arbiter: sum or mean, everywhere", "taylor,arbiter=sum,scope=layer", "taylor,arbiter=mean,scope=layer"),
+    ("Arbiter: union or mean, everywhere", "taylor,arbiter=union,scope=layer", "taylor,arbiter=mean,scope=layer"),
+)
+
+
+def losses(path: Path, ratios: Sequence[float] = (), columns: Sequence[str] = ("bbox_ap", "mask_ap")) -> Table:
+    """Every method at every ratio: points of AP against the dense model that had the same extra training.
+
+    Args:
+        path: of a sweep's runs.csv.
+        ratios: those to show; all if empty.
+        columns: measures, of which each cell has one figure.
+    """
+    found = read(path.parent)
+    ends = whole_network_ends(found.table)
+    ends = ends.assign(curve=labels(ends, ends))
+    shown = [ratio for ratio in sorted(ends["asked"].unique()) if not ratios or ratio in ratios]
+    titles = " / ".join(found.problem.measures[column].title for column in columns)
+    rows = [
+        [name, *(_cell(ends[(ends["curve"] == name) & (ends["asked"] == ratio)], columns) for ratio in shown)]
+        for name in names(found.table)
+    ]
+    return [f"{titles}, points, ± standard deviation", *(f"{percent(ratio)} of the MACs" for ratio in shown)], rows
+
+
+def _cell(rows: pd.DataFrame, columns: Sequence[str]) -> str:
+    by_seed = POINTS * rows.groupby("seed")[[f"delta_{column}" for column in columns]].mean()
+    return " / ".join(_mean(by_seed[column]) for column in by_seed)
+
+
+def _mean(values: pd.Series) -> str:
+    if values.empty:
+        return ""
+    spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{values.mean():+.1f}".replace("-", "−") + spread
+
+
+def contrasts(path: Path, stage: str = "") -> tuple[Table, str]:
+    """The answers to QUESTIONS, task by task, and over what they are corrected.
+
+    Args:
+        path: of a sweep's runs.csv.
+        stage: of the runs; their end if empty.
+    """
+    found = read(path.parent)
+    pairs = {text: both for text, *sides in QUESTIONS if (both := _both(found, sides, stage))}
+    compared = compare_all(list(pairs.values()))
+    titles = [contrast.title for contrast in compared[0].contrasts] if compared else []
+    rows = [[text, *_answers(one)] for text, one in zip(pairs, compared, strict=True)]
+    said = f"{len(compared[0].seeds)} seeds; {compared[0].correction}." if compared else ""
+    return (["first minus second, hundredths of quality", *titles], rows), said
+
+
+def _both(found: Sweep, sides: Sequence[str], stage: str) -> tuple[Selection, Selection] | None:
+    """The two sides of a question, where the sweep has both."""
+    ending = f",stage={stage}" if stage else ""
+    try:
+        first, second = (select(found, side + ending) for side in sides)
+    except UserError:
+        return None
+    return first, second
+
+
+def _answers(one: Comparison) -> list[str]:
+    """A cell a task: mean and interval, bold where there is a claim."""
+    cells = []
+    for contrast in one.contrasts:
+        limits = contrast.mean, contrast.low, contrast.high
+        mean, low, high = (f"{100 * value:+.1f}".replace("-", "−") for value in limits)
+        text = f"{mean} [{low}, {high}]"
+        cells.append(f"**{text}**" if contrast.claimed else text)
+    return cells

@@ -1,0 +1,60 @@
+"""The findings' tables, from a made-up sweep whose differences are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.report import findings_tables
+from experiments.table.sweep_data import read
+
+RATIOS = (0.25, 0.5)
+
+
+@pytest.fixture(scope="module")
+def runs(made, tmp_path_factory):
+    """L1, random, and two allocations of L1: global costs 0.03 of every task's quality less."""
+    folder = made.make(
+        tmp_path_factory.mktemp("made") / "findings", seeds=5, criteria=("l1", "random"), ratios=RATIOS, parts=False,
+        files=False,
+    )  # fmt: skip
+    table = pd.read_csv(folder / "runs.csv")
+    pruned = table[table["criterion"].eq("l1")]
+    better = pruned.assign(run=pruned["run"] + "g", scope="global")
+    noise = np.random.default_rng(0).normal(0, 1e-4, len(better))
+    for name, dense in made.DENSE.items():
+        better[name] += 0.03 * (dense - made.FLOORS[name]) + noise
+    pd.concat([table, better]).to_csv(folder / "runs.csv", index=False)
+    return folder / "runs.csv"
+
+
+def test_losses_are_points_against_the_dense_control(runs):
+    head, rows = findings_tables.losses(runs, (0.5,))
+    assert head == ["box AP / mask AP, points, ± standard deviation", "50% of the MACs"]
+    assert [row[0] for row in rows] == ["l1, layer", "l1, global", "random, layer"]
+    table = read(runs.parent).table
+    ends = table.query("criterion == 'random' and asked == 0.5 and stage == 'removed' and retraining != 'scratch'")
+    by_seed = 100 * ends.groupby("seed")[["delta_bbox_ap", "delta_mask_ap"]].mean()
+    said = [part.split(" ± ") for part in rows[2][1].replace("−", "-").split(" / ")]
+    assert [float(mean) for mean, _ in said] == pytest.approx(by_seed.mean().tolist(), abs=0.05)
+    assert [float(spread) for _, spread in said] == pytest.approx(by_seed.std(ddof=1).tolist(), abs=0.05)
+    assert len(findings_tables.losses(runs)[0]) == 1 + len(RATIOS)
+
+
+def test_questions_that_a_sweep_can_answer_are_answered_and_claims_are_bold(runs):
+    (head, rows), said = findings_tables.contrasts(runs)
+    answers = {row[0]: row[1:] for row in rows}
+    assert set(answers) == {"Allocation, L1: global or everywhere", "L1 or random, the same ratio everywhere"}
+    assert head[1:] == ["boxes", "classes", "masks", "proposals"]
+    assert all(cell.startswith("**+3.0 [") for cell in answers["Allocation, L1: global or everywhere"])
+    assert said == "5 seeds; Holm over the 8 contrasts of this report."
+
+
+def test_a_question_of_another_stage(runs):
+    (_, rows), _ = findings_tables.contrasts(runs, stage="pruned")
+    assert len(rows) == 2
+
+
+def test_nothing_to_answer(made, tmp_path):
+    folder = made.make(tmp_path / "one", seeds=1, criteria=("random",), ratios=(0.5,), parts=False, files=False)
+    (head, rows), said = findings_tables.contrasts(folder / "runs.csv")
+    assert rows == [] and said == "" and len(head) == 1

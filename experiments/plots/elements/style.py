@@ -71,7 +71,20 @@ class Look:
 
 
 def looks(curves: list[str]) -> dict[str, Look]:
-    """A look for every curve, the same one in every plot of a sweep; grey for the random baseline."""
+    """A look for every curve, the same one in every plot of a sweep; grey for the random baseline.
+
+    Where there are more curves than colours, those of one criterion (or model) share its colour and differ in markers.
+    """
+    families: dict[str, list[str]] = {}
+    for name in curves:
+        families.setdefault(name.partition(", ")[0], []).append(name)
+    if len(curves) > len(COLOURS) and len(families) < len(curves) and max(map(len, families.values())) <= len(MARKERS):
+        colours = looks(list(families))
+        return {
+            name: Look(colours[family].colour, marker)
+            for family, names in families.items()
+            for name, marker in zip(names, MARKERS, strict=False)
+        }
     random = baseline(curves)
     others = [name for name in curves if name != random]
     found = {n: Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, n in enumerate(others)}

@@ -13,7 +13,7 @@ from experiments.errors import UserError
 from experiments.plots import Options, Skip, breakdowns, draw, examples, tradeoff, widths
 from experiments.plots.draw import draw as draw_all
 from experiments.plots.draw import drawings
-from experiments.plots.elements.style import COLOURS
+from experiments.plots.elements.style import COLOURS, looks
 from experiments.table.sweep_data import read
 from experiments.table.task_curves import whole_network_ends
 
@@ -356,3 +356,15 @@ def test_drawing_loads_no_network():
     code += "print({'tensorflow', 'keras', 'maskrcnn', 'pruning', 'statsmodels'} & {*sys.modules})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
+
+
+def test_many_curves_share_a_criterions_colour_and_no_two_look_alike():
+    settings = ["global", "layer"]
+    curves = [f"{one}, {scope}" for one in ("l1", "group_l1", "taylor") for scope in settings]
+    assert len({look.colour for look in looks(curves).values()}) == 6  # a colour each, while there are enough
+    many = [*curves, "random, global", "random, layer"]
+    found = looks(many)
+    assert len({(look.colour, look.marker) for look in found.values()}) == len(many)
+    assert {found[name].colour for name in many if name.startswith("l1")} == {COLOURS[0]}
+    assert found["random, global"].colour == found["random, layer"].colour not in COLOURS
+    assert found["l1, global"].marker == found["taylor, global"].marker != found["taylor, layer"].marker

@@ -1,6 +1,6 @@
 """Tables of docs/findings.md: what each method costs at every ratio, and the contrasts that answer a question.
 
-The questions are written down here, before any figure: a family of contrasts that Holm's correction runs over as one.
+The questions are written down here: a family of contrasts that Holm's correction runs over as one.
 """
 
 from __future__ import annotations
@@ -18,21 +18,40 @@ from experiments.table.task_curves import labels, names, percent, whole_network_
 
 Table = tuple[list[str], list[list[str]]]
 POINTS = 100.0
-# What is asked -> the two sides, as selectors.
+# Method -> selector. "global": channels of all layers compete, every group keeps a tenth; else the same ratio everywhere.
+METHODS = {
+    "Taylor": "taylor,arbiter=mean,scope=layer",
+    "L1": "l1,scope=layer",
+    "group L1": "group_l1,scope=layer",
+    "random": "random,scope=layer",
+    "Taylor, union": "taylor,arbiter=union,scope=layer",
+    "global Taylor": "taylor,arbiter=mean,scope=global,normaliser=raw",
+    "global Taylor, sum": "taylor,arbiter=sum,scope=global,normaliser=raw",
+    "global Taylor, union": "taylor,arbiter=union,scope=global,normaliser=raw",
+    "global Taylor, relative": "taylor,arbiter=mean,scope=global,normaliser=relative",
+    "global L1": "l1,scope=global,normaliser=raw",
+    "global L1, relative": "l1,scope=global,normaliser=relative",
+    "global group L1": "group_l1,scope=global,normaliser=raw",
+    "global random": "random,scope=global,normaliser=raw",
+}
+# What is asked, and its two sides.
 QUESTIONS = (
-    ("Taylor or L1 as published, the same ratio everywhere", "taylor,arbiter=mean,scope=layer", "l1,scope=layer"),
-    ("Taylor or L1 as published, global, 10 % kept", "taylor,arbiter=mean,scope=global", "l1,scope=global"),
-    ("Taylor or group L1, the same ratio everywhere", "taylor,arbiter=mean,scope=layer", "group_l1,scope=layer"),
-    ("Taylor or group L1, global, 10 % kept", "taylor,arbiter=mean,scope=global", "group_l1,scope=global"),
-    ("L1 or random, the same ratio everywhere", "l1,scope=layer", "random,scope=layer"),
-    ("L1 or random, global, 10 % kept", "l1,scope=global", "random,scope=global"),
-    ("Allocation, Taylor: global or everywhere", "taylor,arbiter=mean,scope=global", "taylor,arbiter=mean,scope=layer"),
-    ("Allocation, L1: global or everywhere", "l1,scope=global", "l1,scope=layer"),
-    ("Normalisation, L1: group or as published, global", "group_l1,scope=global", "l1,scope=global"),
-    ("Normalisation, L1: group or as published, everywhere", "group_l1,scope=layer", "l1,scope=layer"),
-    ("Arbiter: sum or mean, global", "taylor,arbiter=sum,scope=global", "taylor,arbiter=mean,scope=global"),
-    ("Arbiter: union or mean, global", "taylor,arbiter=union,scope=global", "taylor,arbiter=mean,scope=global"),
-    ("Arbiter: union or mean, everywhere", "taylor,arbiter=union,scope=layer", "taylor,arbiter=mean,scope=layer"),
+    ("criterion", "Taylor", "L1"),
+    ("criterion", "Taylor", "group L1"),
+    ("criterion", "L1", "random"),
+    ("criterion, global", "global Taylor", "global L1"),
+    ("criterion, global", "global Taylor", "global group L1"),
+    ("criterion, global", "global L1", "global random"),
+    ("allocation", "global Taylor", "Taylor"),
+    ("allocation", "global L1", "L1"),
+    ("allocation", "global group L1", "group L1"),
+    ("allocation", "global Taylor, relative", "Taylor"),
+    ("normaliser", "global Taylor, relative", "global Taylor"),
+    ("normaliser", "global L1, relative", "global L1"),
+    ("members", "group L1", "L1"),
+    ("arbiter", "Taylor, union", "Taylor"),
+    ("arbiter, global", "global Taylor, sum", "global Taylor"),
+    ("arbiter, global", "global Taylor, union", "global Taylor"),
 )
 
 
@@ -76,19 +95,22 @@ def contrasts(path: Path, stage: str = "") -> tuple[Table, str]:
         stage: of the runs; their end if empty.
     """
     found = read(path.parent)
-    pairs = {text: both for text, *sides in QUESTIONS if (both := _both(found, sides, stage))}
+    pairs = {one: both for one in QUESTIONS if (both := _both(found, one[1:], stage))}
     compared = compare_all(list(pairs.values()))
     titles = [contrast.title for contrast in compared[0].contrasts] if compared else []
-    rows = [[text, *_answers(one)] for text, one in zip(pairs, compared, strict=True)]
+    rows = [
+        [what, f"{first} − {second}", ", ".join(percent(ratio) for ratio in one.ratios), *_answers(one)]
+        for (what, first, second), one in zip(pairs, compared, strict=True)
+    ]
     said = f"{len(compared[0].seeds)} seeds; {compared[0].correction}." if compared else ""
-    return (["first minus second, hundredths of quality", *titles], rows), said
+    return (["asked of", "hundredths of quality", "MACs gone", *titles], rows), said
 
 
 def _both(found: Sweep, sides: Sequence[str], stage: str) -> tuple[Selection, Selection] | None:
     """The two sides of a question, where the sweep has both."""
     ending = f",stage={stage}" if stage else ""
     try:
-        first, second = (select(found, side + ending) for side in sides)
+        first, second = (select(found, METHODS[side] + ending, side) for side in sides)
     except UserError:
         return None
     return first, second

@@ -40,6 +40,7 @@ class RunSettings(Settings):
     criterion: CriterionName | None = None
     arbiter: ArbiterName | None = None
     scope: str = "layer"
+    normaliser: str = "raw"
     schedule: ScheduleName = "one_shot"
     budget: str = "filters"
     part: str = "all"
@@ -232,6 +233,8 @@ def _pruned(dense: RunSettings, recipe: Recipe, point: dict[str, Any]) -> RunSet
     if point["criterion"] not in BY_TASK:
         point["arbiter"] = None
         blank.append("criterion_pictures")
+    if point["scope"] == "layer":
+        point["normaliser"] = default.normaliser
     if point["criterion"] != "loss_rise":
         blank.append("chunk")
     if point["retraining"] in ("scratch", *OWN_CUTS):

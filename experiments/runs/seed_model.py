@@ -138,7 +138,7 @@ class SeedModel:
         """
         assert run.criterion is not None, "a run that prunes has a criterion"
         key = (run.criterion, run.part) if keep else None
-        return self.scorer.scores(run.criterion, run.arbiter, self.graph(run.part), run.pruning, key)
+        return self.scorer.scores(run.criterion, run.arbiter, self.graph(run.part), run.pruning, key, run.normaliser)
 
     def plan(self, run: RunSettings) -> pruning.Plan:
         """The plan of a run that loses its channels at once, from the dense weights, which are in the model."""

@@ -28,7 +28,7 @@ from experiments.runs.training.state import State, draw_new_weights, read_weight
 from experiments.sample_answers import Answers
 from experiments.settings.retraining_settings import DECAYING
 
-AXES = ("criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
+AXES = ("criterion", "arbiter", "scope", "normaliser", "schedule", "budget", "part", "retraining")
 
 
 class Stages:
@@ -281,6 +281,7 @@ class Stages:
         row: dict[str, Any] = {"run": self.run.name, "stage": stage, **self.models.columns(run)}
         if run.kind == "pruned":
             row |= {axis: getattr(run, axis) for axis in AXES}
+            row |= {"normaliser": None} if run.scope == "layer" else {}  # there it is no matter
             row |= {"asked": run.ratio, "reference": self.run.reference(stage)}
         elif run.kind == "dense_control":
             row |= {"retraining": run.retraining}

@@ -91,6 +91,9 @@ class GridSettings(Settings):
     """how the tasks' scores become one. weighted_sum is what mean is, a mean over the tasks that vote; sum adds up."""
     scope: tuple[Literal["layer", "part", "global", "isomorphic"], ...] = ("layer",)
     """where channels compete: layer is the same ratio everywhere, isomorphic among groups of equal structure."""
+    normaliser: tuple[Literal["raw", "relative"], ...] = ("raw",)
+    """what scores of several layers are compared by: raw: as they are; relative: each over the mean of its group's
+    living channels. With scope layer it is no matter."""
     schedule: tuple[ScheduleName, ...] = ("one_shot",)
     """when channels go: at once before fine-tuning, or little by little in its first part."""
     budget: tuple[Literal["filters", "params", "macs"], ...] = ("filters",)

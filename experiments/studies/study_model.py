@@ -136,7 +136,9 @@ class StudyModel:
             UserError: the criterion cannot score this network.
         """
         grid = self.recipe.grid
-        return self._scorer.scores(grid.criterion[0], grid.arbiter[0], graph or self.graph, self.recipe.pruning)
+        return self._scorer.scores(
+            grid.criterion[0], grid.arbiter[0], graph or self.graph, self.recipe.pruning, normaliser=grid.normaliser[0]
+        )
 
     def scores_by_task(self) -> Mapping[str, pruning.Scores]:
         """Scores of each task, by the recipe's first criterion if it looks at losses, else by Taylor's."""

@@ -36,6 +36,7 @@ SETTINGS = {
     "criterion": "what scored the channels",
     "arbiter": "how the tasks' scores became one; empty for scores of weights",
     "scope": "where channels competed",
+    "normaliser": "what they were compared by there: raw scores, or relative ones, over the mean of their group",
     "schedule": "when they went",
     "budget": "what asked and achieved are fractions of: filters of what may be pruned; params, macs of the network",
     "part": "what may be pruned: all, or one part",

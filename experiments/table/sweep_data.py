@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # drawing is imported when something is drawn
 
 NEEDED = ("run", "stage", "seed")
 # What sets one curve of a plot apart from another, the strongest first; a table may lack any of them.
-SETTINGS = ("model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining")
+SETTINGS = ("model", "criterion", "arbiter", "scope", "normaliser", "schedule", "budget", "part", "retraining")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from experiments.table.summary_measures import with_bootstrap, with_summary
 from experiments.table.sweep_data import read_declaration
 
 _ORDER = (
-    "model", "criterion", "arbiter", "scope", "schedule", "budget", "part", "retraining", "asked", "input_size",
-    "seed", "repeat", "run",
+    "model", "criterion", "arbiter", "scope", "normaliser", "schedule", "budget", "part", "retraining", "asked",
+    "input_size", "seed", "repeat", "run",
 )  # fmt: skip
 _FIRST = ("floor", "dense", "dense_control", "smaller_input")
 

@@ -38,6 +38,20 @@ class Scores:
     def __len__(self) -> int:
         return len(self.values)
 
+    def relative(self) -> "Scores":
+        """Each group's scores over the mean of its living channels', so that wide groups compete as narrow ones do.
+
+        Where channels of several layers are ranked together, raw scores rank the layers too: by the size of their
+        kernels (L1), or by how many channels share a loss (Taylor).
+
+        Returns:
+            new Scores; a group whose mean is not above zero scores zero.
+        """
+        alive = {name: ~self.silent.get(name, np.zeros(len(of), bool)) for name, of in self.values.items()}
+        values = {name: relative(of, alive[name] & ~np.isnan(of)) for name, of in self.values.items()}
+        settings = {**self.settings, "relative": True}
+        return Scores(silent_last(values, alive), self.criterion, self.fingerprint, settings, self.silent)
+
 
 @dataclass(frozen=True)
 class Criterion:

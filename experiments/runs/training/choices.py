@@ -96,7 +96,7 @@ class Scorer:
 
     def scores(
         self, criterion: str, arbiter: str | None, graph: pruning.ChannelGraph, wanted: PruningSettings,
-        key: Hashable = None,
+        key: Hashable = None, normaliser: str = "raw",
     ) -> pruning.Scores:  # fmt: skip
         """One score a channel.
 
@@ -105,10 +105,13 @@ class Scorer:
             graph: of the channels that may go.
             wanted: of the recipe; what criteria from data look at.
             key: see `by_task`.
+            normaliser: as a recipe names it.
 
         Raises:
             UserError: the criterion cannot score this network.
         """
+        if normaliser == "relative":
+            return self.scores(criterion, arbiter, graph, wanted, key).relative()
         if criterion in FROM_WEIGHTS:
             try:
                 return self._charged(lambda: from_weights(criterion, self._seed)(graph), 0, None)

@@ -19,7 +19,7 @@ def runs(made, tmp_path_factory):
     )  # fmt: skip
     table = pd.read_csv(folder / "runs.csv")
     pruned = table[table["criterion"].eq("l1")]
-    better = pruned.assign(run=pruned["run"] + "g", scope="global")
+    better = pruned.assign(run=pruned["run"] + "g", scope="global", normaliser="raw")
     noise = np.random.default_rng(0).normal(0, 1e-4, len(better))
     for name, dense in made.DENSE.items():
         better[name] += 0.03 * (dense - made.FLOORS[name]) + noise
@@ -42,10 +42,11 @@ def test_losses_are_points_against_the_dense_control(runs):
 
 def test_questions_that_a_sweep_can_answer_are_answered_and_claims_are_bold(runs):
     (head, rows), said = findings_tables.contrasts(runs)
-    answers = {row[0]: row[1:] for row in rows}
-    assert set(answers) == {"Allocation, L1: global or everywhere", "L1 or random, the same ratio everywhere"}
-    assert head[1:] == ["boxes", "classes", "masks", "proposals"]
-    assert all(cell.startswith("**+3.0 [") for cell in answers["Allocation, L1: global or everywhere"])
+    answers = {tuple(row[:2]): row[2:] for row in rows}
+    assert set(answers) == {("allocation", "global L1 − L1"), ("criterion", "L1 − random")}
+    assert head[3:] == ["boxes", "classes", "masks", "proposals"]
+    ratios, *cells = answers["allocation", "global L1 − L1"]
+    assert ratios == "25%, 50%" and all(cell.startswith("**+3.0 [") for cell in cells)
     assert said == "5 seeds; Holm over the 8 contrasts of this report."
 
 
@@ -57,4 +58,4 @@ def test_a_question_of_another_stage(runs):
 def test_nothing_to_answer(made, tmp_path):
     folder = made.make(tmp_path / "one", seeds=1, criteria=("random",), ratios=(0.5,), parts=False, files=False)
     (head, rows), said = findings_tables.contrasts(folder / "runs.csv")
-    assert rows == [] and said == "" and len(head) == 1
+    assert rows == [] and said == "" and len(head) == 3

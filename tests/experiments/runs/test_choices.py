@@ -51,3 +51,13 @@ def test_what_a_recipe_excludes_is_in_no_part():
     problem = open_problem(recipe.model_copy(update={"pruning": wanted}))
     names = [group.name for group in choices.prunable(problem, problem.model(0), "fpn").prunable]
     assert names == ["features/fpn_lateral5"]
+
+
+def test_a_normaliser_is_applied_to_the_joined_scores():
+    problem = open_problem("original_experiment")
+    model = problem.model(0)
+    graph, wanted = choices.prunable(problem, model), problem.recipe.pruning
+    scorer = choices.Scorer(problem, model, 0, problem.input_shapes(model))
+    raw, found = (scorer.scores("l1", None, graph, wanted, normaliser=name) for name in ("raw", "relative"))
+    assert any(abs(raw[name].mean() - 1) > 0.1 for name in raw)
+    assert [found[name].mean() for name in found] == pytest.approx([1.0] * len(found))

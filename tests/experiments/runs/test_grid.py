@@ -139,3 +139,12 @@ def test_the_written_recipe_is_the_recipe(tmp_path):
 
 def test_a_fingerprint_is_that_of_the_content():
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})
+
+
+def test_a_normaliser_matters_where_layers_compete():
+    def named(**grid_):
+        return [name for name in names(grid={"criterion": "l1", "ratio": 0.5, **grid_}) if name.startswith("l1")]
+
+    assert named(normaliser=["raw", "relative"]) == named()
+    raw, relative = named(scope="global", normaliser=["raw", "relative"])
+    assert named(scope="global") == [raw] and relative != raw

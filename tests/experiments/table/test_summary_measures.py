@@ -26,7 +26,7 @@ def rows(now):
     pruned = {"stage": "finetuned", "criterion": "l1", "asked": 0.5, "reference": "control", **now}
     table = pd.DataFrame([floor, dense, control, pruned]).assign(seed=0)
     table["run"] = ["dense", "dense", "control", "l1"]
-    for name in ("arbiter", "scope", "schedule", "budget", "part", "retraining"):
+    for name in ("arbiter", "scope", "normaliser", "schedule", "budget", "part", "retraining"):
         table[name] = None
     return table
 

@@ -207,3 +207,15 @@ def test_wrong_objects_are_named(nets):
         pruning.L1()(model)
     with pytest.raises(TypeError, match=r"make the criterion first, pruning.L1\(\)\(graph\)"):
         pruning.L1(pruning.ChannelGraph(model))
+
+
+def test_relative_scores_have_mean_one_over_the_living_channels_of_every_group():
+    values = {"wide": np.array([1.0, 3.0, 0.0, 8.0]), "narrow": np.array([50.0, 150.0]), "dead": np.zeros(2)}
+    silent = {"wide": np.array([False, False, True, False])}
+    scores = pruning.Scores(values, "L1", "print", {"p": 1}, silent)
+    found = scores.relative()
+    assert found["wide"] == pytest.approx([0.25, 0.75, 0.0, 2.0])
+    assert found["narrow"] == pytest.approx([0.5, 1.5])
+    assert found["dead"] == pytest.approx([0, 0])
+    assert found.settings == {"p": 1, "relative": True} and found.silent is silent
+    assert found.relative()["wide"] == pytest.approx(found["wide"])

@@ -206,9 +206,14 @@ class Declaration:
         return max(fitting)[1] if fitting else layer.partition("/")[0]
 
     def parts_in_order(self, found) -> list[str]:
-        """Every part once: the declared ones in their order, then others."""
-        every = set(found)
-        return [part for part in self.parts if part in every] + sorted(every.difference(self.parts))
+        """Every part once: the declared ones in their order, each followed by patterns within it; then others."""
+        declared = list(self.parts)
+
+        def place(part: str) -> tuple[int, bool, str]:
+            within = part if part in self.parts else self.part_of(part)
+            return (declared.index(within) if within in declared else len(declared)), part not in self.parts, part
+
+        return sorted(set(found), key=place)
 
     def to_json(self) -> str:
         """As text; `from_json` is the inverse."""

@@ -28,9 +28,16 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
     alone = table[table["part"].notna() & (table["part"] != "all") & table["criterion"].notna()]
     if alone.empty:
         raise Skip("every run prunes the whole network; list parts in grid.part to prune one at a time")
+    ways = set(alone["retraining"].dropna()) - {"none"}
+    if len(ways) < 2:  # runs that end before fine-tuning, and those that go on, are one curve
+        alone = alone.assign(retraining=alone["retraining"].replace("none", next(iter(ways), "none")))
     ends = final_rows(alone)
     changes = change(table, sweep.problem)
-    stages = {"right after pruning": alone[alone["stage"] == "pruned"], "after fine-tuning": ends}
+    stages = {
+        "right after pruning": alone[alone["stage"] == "pruned"],
+        "batch norms mended": alone[alone["stage"] == "recalibrated"],
+        "after fine-tuning": ends[ends["stage"].isin(["finetuned", "removed"])],
+    }
     stages = {text: rows for text, rows in stages.items() if changes.loc[rows.index].notna().any(axis=None)}
     if not stages:
         raise Skip("runs of single parts have no floor, dense or reference row to compare with")
@@ -42,8 +49,8 @@ def plot(sweep: Sweep, options: Options) -> list[Drawn]:
             "One part pruned at a time" + (f": {curve}" if len(curves) > 1 else ""),
             "Rows are the part that was pruned, alone; columns are the tasks. A cell is the change of the task's "
             "normalised quality, in hundredths of the way from the trivial predictor to the dense model: right after "
-            "pruning against the dense model, after fine-tuning against the dense model that had the same extra "
-            "training. Under -100 it is worse than the trivial predictor, and the colour stays. "
+            "pruning, and with batch norms mended, against the dense model; after fine-tuning against the dense model "
+            "that had the same extra training. Under -100 it is worse than the trivial predictor; the colour stays. "
             f"Means over {counted(int(alone['seed'].nunique()), 'seed')}.",
             functools.partial(
                 _figure, sweep, curve, {text: rows[rows["curve"] == curve] for text, rows in named.items()}, changes

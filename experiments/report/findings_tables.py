@@ -18,7 +18,7 @@ from experiments.table.task_curves import labels, names, percent, whole_network_
 
 Table = tuple[list[str], list[list[str]]]
 POINTS = 100.0
-# Method -> selector. "global": channels of all layers compete, every group keeps a tenth; else the same ratio everywhere.
+# Method -> selector. "global": channels of all layers compete, a tenth of every group stays; else one ratio for all.
 METHODS = {
     "Taylor": "taylor,arbiter=mean,scope=layer",
     "L1": "l1,scope=layer",

@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.text import Text
 
 from experiments.errors import UserError
-from experiments.plots import Options, Skip, breakdowns, draw, examples, tradeoff, widths
+from experiments.plots import Options, Skip, breakdowns, draw, examples, part_maps, tradeoff, widths
 from experiments.plots.draw import draw as draw_all
 from experiments.plots.draw import drawings
 from experiments.plots.elements.style import COLOURS, looks
@@ -368,3 +368,23 @@ def test_many_curves_share_a_criterions_colour_and_no_two_look_alike():
     assert {found[name].colour for name in many if name.startswith("l1")} == {COLOURS[0]}
     assert found["random, global"].colour == found["random, layer"].colour not in COLOURS
     assert found["l1, global"].marker == found["taylor, global"].marker != found["taylor, layer"].marker
+
+
+def test_parts_that_are_not_fine_tuned_stand_in_the_map_of_those_that_are(sweep):
+    alone = sweep.table[sweep.table["part"].isin(["rpn", "fpn"]) & sweep.table["stage"].eq("pruned")]
+    short = alone.assign(run=alone["run"] + "n", retraining="none", asked=0.9)
+    table = pd.concat([sweep.table, short, short.assign(stage="recalibrated")], ignore_index=True)
+    (one,) = part_maps.plot(dataclasses.replace(sweep, table=table), Options())
+    titles = [axis.get_title(loc="left") for axis in one.figure.axes if axis.get_title(loc="left")]
+    assert {title.partition(", ")[2] for title in titles} == {
+        "right after pruning", "batch norms mended", "after fine-tuning"
+    }  # fmt: skip
+    texts = {axis.get_title(loc="left"): [text.get_text() for text in axis.texts] for axis in one.figure.axes}
+    assert set(texts["90%, after fine-tuning"]) == {"–"} != set(texts["90%, batch norms mended"])
+
+
+def test_patterns_stand_below_the_declared_part_that_they_lie_in(sweep):
+    found = ["rpn", "zoo", "features/res3.*", "fpn", "features/res2.*", "features", "features/fpn_output.*"]
+    assert sweep.problem.parts_in_order(found) == [
+        "features", "features/res2.*", "features/res3.*", "fpn", "features/fpn_output.*", "rpn", "zoo",
+    ]  # fmt: skip

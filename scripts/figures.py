@@ -6,7 +6,6 @@ all pages; with --check it only says whether they are up to date.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import sys
@@ -18,20 +17,18 @@ import yaml
 
 from experiments.problems.maskrcnn.maskrcnn_phases import PHASES
 from experiments.report.content import macs_unit, verdicts
+from experiments.report.findings_tables import contrasts, losses
 from experiments.report.speed_tables import beside_torchvision, coco_evaluation, curves, memory, removal
 from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.claims.noise import SEEDS, noise
-from experiments.table.claims.statistics import FEWEST_SEEDS
-from experiments.table.claims.verdicts import Comparison, Contrast, compare_all
-from experiments.table.selection import every_curve
 from experiments.table.summary import Line, figure, summary
 from experiments.table.sweep_data import read, read_declaration
-from experiments.table.task_curves import counted, models_by_size
+from experiments.table.task_curves import models_by_size
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (
-    "backbones", "compress", "export", "faster_rcnn", "original_experiment", "results", "retrain", "retraining",
-    "speed", "tasks",
+    "backbones", "compress", "export", "faster_rcnn", "findings", "original_experiment", "results", "retrain",
+    "retraining", "speed", "tasks",
 )))  # fmt: skip
 BLOCK = re.compile(r"(<!-- figures: (\w+)((?: [0-9.]+)*) from (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 BUDGETS = {"params": "parameters", "macs": "MACs"}
@@ -166,30 +163,6 @@ def claims(path: Path, ratios: Ratios = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def brief(path: Path, ratios: Ratios = ()) -> str:
-    """The same claims, a line for every two curves."""
-    found = compare_all(list(itertools.combinations(every_curve(read(path.parent)), 2)))
-    seeds = min((len(one.seeds) for one in found), default=0)
-    if seeds < FEWEST_SEEDS:
-        return f"Nothing: {counted(seeds, 'seed')} {'is' if seeds == 1 else 'are'} too few for a claim.\n"
-    lines = [f"- {_in_brief(one)}." for one in found]
-    lines += ["", f"{counted(seeds, 'seed')}; Holm's correction over all {found[0].family} contrasts."]
-    return "\n".join(lines) + "\n"
-
-
-def _in_brief(comparison: Comparison) -> str:
-    a, b = comparison.names
-    groups: dict[str, list[Contrast]] = {}
-    for contrast in comparison.contrasts:
-        more = "more" if contrast.mean > 0 else "less"
-        text = f"{a} keeps {more} quality than {b}" if contrast.claimed else f"{a} and {b} cannot be told apart"
-        groups.setdefault(text, []).append(contrast)
-    return "; ".join(
-        f"{text}: " + ", ".join(f"{one.title} {one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in contrasts)
-        for text, contrasts in groups.items()
-    )
-
-
 def recalibration(path: Path, ratios: Ratios = ()) -> str:
     """Each data set's dense model, the pruned one, and the pruned one with batch norms estimated anew or mended.
 
@@ -211,6 +184,12 @@ def recalibration(path: Path, ratios: Ratios = ()) -> str:
     return _rows(["data", "model", *heads.values()], rows)
 
 
+def questions(path: Path, ratios: Ratios = ()) -> str:
+    """The contrasts that answer the findings' questions, and over what they are corrected."""
+    table, said = contrasts(path)
+    return f"{_rows(*table)}\n{said}\n"
+
+
 MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "sweep": sweep,
     "ends": ends,
@@ -220,11 +199,12 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "speed": lambda path, ratios: _rows(*removal(path, ratios)),
     "coco_evaluation": lambda path, ratios: _rows(*coco_evaluation(path)),
     "curves": lambda path, ratios: _rows(*curves(path)),
+    "losses": lambda path, ratios: _rows(*losses(path, ratios)),
+    "questions": questions,
     "networks": networks,
     "models": models,
     "noise": chance,
     "claims": claims,
-    "brief": brief,
     "table": lambda path, ratios: path.read_text(encoding="utf-8"),
     "recalibration": recalibration,
     **PHASES,

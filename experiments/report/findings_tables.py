@@ -102,7 +102,8 @@ def contrasts(path: Path, stage: str = "") -> tuple[Table, str]:
         [what, f"{first} − {second}", ", ".join(percent(ratio) for ratio in one.ratios), *_answers(one)]
         for (what, first, second), one in zip(pairs, compared, strict=True)
     ]
-    said = f"{len(compared[0].seeds)} seeds; {compared[0].correction}." if compared else ""
+    seeds = " or ".join(str(count) for count in sorted({len(one.seeds) for one in compared}))
+    said = f"{seeds} seeds; {compared[0].correction}." if compared else ""
     return (["asked of", "hundredths of quality", "MACs gone", *titles], rows), said
 
 

@@ -280,8 +280,7 @@ class Stages:
         run = self.settings
         row: dict[str, Any] = {"run": self.run.name, "stage": stage, **self.models.columns(run)}
         if run.kind == "pruned":
-            row |= {axis: getattr(run, axis) for axis in AXES}
-            row |= {"normaliser": None} if run.scope == "layer" else {}  # there it is no matter
+            row |= {axis: getattr(run, axis) for axis in AXES if axis != "normaliser" or run.scope != "layer"}
             row |= {"asked": run.ratio, "reference": self.run.reference(stage)}
         elif run.kind == "dense_control":
             row |= {"retraining": run.retraining}

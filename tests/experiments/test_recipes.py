@@ -128,7 +128,8 @@ def test_a_dry_run_of_it_ends(name, data, at_hand):
     small = {"training": {"batch_size": ["2"]}}
     if not name.startswith("digits"):
         small |= {"model": {"min_size": ["64"], "max_size": ["96"]}, "evaluation": {"limit": ["2"]}}
-    if read_recipe(name).smaller_inputs:  # smaller than those
-        small |= {"smaller_inputs": ["32"]}
-    text = dry_run.report(open_problem(recipe(name, data, **small)))
+    made = recipe(name, data, **small)
+    if made.smaller_inputs:  # smaller than those
+        made = recipe(name, data, **small, smaller_inputs=["32"])
+    text = dry_run.report(open_problem(made))
     assert "to do: " in text and " about " in text

@@ -18,6 +18,7 @@ from experiments.runs.seed_model import SeedModel
 from experiments.runs.training.state import State
 from experiments.sample_answers import Answers, Tally
 from experiments.settings.phases_settings import ArmName
+from experiments.settings.recipe import PruningSettings
 from experiments.settings.recipe_files import read_recipe
 from experiments.studies.budget_study import Asked, _Judged, _searches
 from experiments.studies.phases_study import arm, turns_of, updates
@@ -222,7 +223,7 @@ def test_frozen_batch_norms_are_mended_by_what_they_read_before_the_cut(share):
     model.optimizer.build(model.trainable_variables)
     batches = [np.random.default_rng(0).normal(2.0, 1.0, (64, 6)).astype(np.float32)]
     one = object.__new__(StudyModel)  # without a recipe's problem
-    wanted = types.SimpleNamespace(recalibration_pictures=64, recalibration="relative")
+    wanted = PruningSettings(recalibration_pictures=64)
     one.recipe = types.SimpleNamespace(pruning=wanted)
     one.problem, one.shapes = types.SimpleNamespace(calibration=lambda *_: batches), {"x": (1, 6)}
     one.model, one.seed, one.graph, one._rested = model, 0, pruning.ChannelGraph(model), State(model)

@@ -184,9 +184,9 @@ def recalibration(path: Path, ratios: Ratios = ()) -> str:
     return _rows(["data", "model", *heads.values()], rows)
 
 
-def questions(path: Path, ratios: Ratios = ()) -> str:
-    """The contrasts that answer the findings' questions, and over what they are corrected."""
-    table, said = contrasts(path)
+def questions(path: Path, stage: str = "") -> str:
+    """The contrasts that answer the findings' questions, at a stage or the runs' end, and how they are corrected."""
+    table, said = contrasts(path, stage)
     return f"{_rows(*table)}\n{said}\n"
 
 
@@ -200,7 +200,8 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "coco_evaluation": lambda path, ratios: _rows(*coco_evaluation(path)),
     "curves": lambda path, ratios: _rows(*curves(path)),
     "losses": lambda path, ratios: _rows(*losses(path, ratios)),
-    "questions": questions,
+    "questions": lambda path, ratios: questions(path),
+    "questions_cut": lambda path, ratios: questions(path, "pruned"),
     "networks": networks,
     "models": models,
     "noise": chance,

@@ -31,6 +31,12 @@ def test_a_changed_figure_is_noticed(name):
     assert figures.render(text.replace(block, wrong)) == figures.render(text)
 
 
+def test_claims_are_said_task_by_task_and_over_what_they_are_corrected():
+    whole = figures.claims(ROOT / "results/shapes_hard_reference/runs.csv")
+    assert len(re.findall("keeps (?:more|less) quality", whole)) == 11 and "12 contrasts" in whole
+    assert len(re.findall(r"[+-]\d\.\d{3} \[.*?\]", whole)) == 12 and whole.count("5 seeds") == 12
+
+
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
 def test_pictures_and_pages_are_there(page):
     text = (ROOT / page).read_text(encoding="utf-8")

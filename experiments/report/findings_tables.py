@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from experiments.errors import UserError
 from experiments.table.claims.verdicts import Comparison, compare_all
 from experiments.table.selection import Selection, select
+from experiments.table.summary import figure, summary
 from experiments.table.sweep_data import Sweep, read
-from experiments.table.task_curves import labels, names, percent, whole_network_ends
+from experiments.table.task_curves import names, percent
 
 Table = tuple[list[str], list[list[str]]]
 POINTS = 100.0
@@ -64,27 +63,16 @@ def losses(path: Path, ratios: Sequence[float] = (), columns: Sequence[str] = ("
         columns: measures, of which each cell has one figure.
     """
     found = read(path.parent)
-    ends = whole_network_ends(found.table)
-    ends = ends.assign(curve=labels(ends, ends))
-    shown = [ratio for ratio in sorted(ends["asked"].unique()) if not ratios or ratio in ratios]
+    deltas = [f"delta_{column}" for column in columns]
+    lines = [line for line in summary(found.table, deltas) if line.stage == "final"]
+    shown = [ratio for ratio in sorted({line.asked for line in lines}) if not ratios or ratio in ratios]
+    cells = {
+        (line.name, line.asked): " / ".join(figure(line, delta, 1, POINTS).replace("-", "−") for delta in deltas)
+        for line in lines
+    }
     titles = " / ".join(found.problem.measures[column].title for column in columns)
-    rows = [
-        [name, *(_cell(ends[(ends["curve"] == name) & (ends["asked"] == ratio)], columns) for ratio in shown)]
-        for name in names(found.table)
-    ]
+    rows = [[name, *(cells.get((name, ratio), "") for ratio in shown)] for name in names(found.table)]
     return [f"{titles}, points, ± standard deviation", *(f"{percent(ratio)} of the MACs" for ratio in shown)], rows
-
-
-def _cell(rows: pd.DataFrame, columns: Sequence[str]) -> str:
-    by_seed = POINTS * rows.groupby("seed")[[f"delta_{column}" for column in columns]].mean()
-    return " / ".join(_mean(by_seed[column]) for column in by_seed)
-
-
-def _mean(values: pd.Series) -> str:
-    if values.empty:
-        return ""
-    spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
-    return f"{values.mean():+.1f}".replace("-", "−") + spread
 
 
 def contrasts(path: Path, stage: str = "") -> tuple[Table, str]:

@@ -2,8 +2,9 @@
 
 Twice: on pictures of few objects, and on pictures of many. The two take turns, so that a busy machine slows both; the
 medians and their ratio count. Weights are random: the class layer is scaled until there are detections, so that the
-mask heads have work. Then both detect in a process of their own, and the most memory that each had is compared. Needs
-the extra `bench` (torch, torchvision). Writes results/benchmark/: benchmark.json, benchmark.csv (every timing).
+mask heads have work. Then both detect, and train, in processes of their own, and the most memory that each had
+is compared. Needs the extra `bench` (torch, torchvision). Writes results/benchmark/: benchmark.json, benchmark.csv
+(every timing).
 """
 
 from __future__ import annotations
@@ -18,11 +19,7 @@ from pathlib import Path
 from typing import Any
 
 # isort: off
-try:  # before TensorFlow: the other order crashes, as both bring libraries of the same names
-    import torch
-    import torchvision
-except ImportError:
-    torch = torchvision = None
+from experiments.problems.detector_speed.torchvision_model import Torchvision, torch, torchvision  # before TensorFlow
 from experiments.runs import tensorflow_setup  # noqa: F401  # before anything that imports TensorFlow
 # isort: on
 
@@ -34,8 +31,8 @@ from rich.progress import Progress
 
 import maskrcnn
 from experiments.commands import guarded
-from experiments.errors import UserError
-from experiments.problems.detector_speed.peak_memory import CLASSES, our_model, peaks
+from experiments.problems.detector_speed.our_model import Ours
+from experiments.problems.detector_speed.peak_memory import peaks
 from experiments.runs.run_folder import write_text
 from experiments.settings.flags import read_flags
 from experiments.settings.recipe import Count, Settings
@@ -94,104 +91,6 @@ def crowded(count: int, size: int, objects: int, seed: int) -> list[maskrcnn.dat
         tiles *= 2
 
 
-class Torchvision:
-    """torchvision's model with random weights, and its two timed calls.
-
-    Args:
-        settings: of the run.
-        samples: the pictures; the first is the one to detect in.
-
-    Raises:
-        UserError: torch or torchvision is not installed.
-    """
-
-    def __init__(self, settings: Benchmark, samples: list[maskrcnn.data.Sample]) -> None:
-        if torch is None:
-            raise UserError(
-                "torch and torchvision are not installed: pip install -c constraints.txt -e '.[bench]', or make "
-                "benchmark"
-            )
-        torch.set_num_threads(settings.threads)
-        torch.manual_seed(settings.seed)
-        size = settings.size
-        self.model = torchvision.models.detection.maskrcnn_resnet50_fpn(
-            weights=None, weights_backbone=None, num_classes=CLASSES + 1, min_size=size, max_size=size
-        )
-        self.images = [torch.from_numpy(s.image.copy()).permute(2, 0, 1).float() / 255 for s in samples]
-        self.targets = [
-            {
-                "boxes": torch.from_numpy(s.boxes),
-                "labels": torch.from_numpy(s.labels.astype(np.int64)),
-                "masks": torch.from_numpy(s.masks.astype(np.uint8)),
-            }
-            for s in samples
-        ]
-        self._freeze_batch_norm()
-        self._sharpen()
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-5, momentum=0.9)
-
-    def _freeze_batch_norm(self) -> None:
-        """Frozen batch norm, as with any pretrained backbone, with the statistics of the pictures."""
-        body = self.model.backbone.body
-        self.model.train()
-        with torch.no_grad():
-            for layer in body.modules():
-                if isinstance(layer, torch.nn.BatchNorm2d):
-                    layer.momentum = 1.0
-            self.model(self.images, self.targets)
-        for parent in list(body.modules()):
-            for name, layer in list(parent.named_children()):
-                if isinstance(layer, torch.nn.BatchNorm2d):
-                    frozen = torchvision.ops.FrozenBatchNorm2d(layer.num_features, layer.eps)
-                    frozen.load_state_dict(layer.state_dict())
-                    setattr(parent, name, frozen)
-
-    def _sharpen(self) -> None:
-        """Scale the class layer until there are detections."""
-        head = self.model.roi_heads.box_predictor.cls_score
-        for _ in range(12):
-            if len(self.detect()["boxes"]) >= 20:
-                return
-            with torch.no_grad():
-                head.weight *= 2.0
-        raise RuntimeError("the random network detects nothing: choose another --seed")
-
-    def detect(self) -> dict[str, Any]:
-        self.model.eval()
-        with torch.inference_mode():
-            return self.model(self.images[:1])[0]
-
-    def step(self) -> None:
-        self.model.train()
-        self.optimizer.zero_grad()
-        sum(self.model(self.images, self.targets).values()).backward()
-        self.optimizer.step()
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {name: value.detach().numpy().copy() for name, value in self.model.state_dict().items()}
-
-
-class Ours:
-    """Our model with the same weights, and its two timed calls."""
-
-    def __init__(self, settings: Benchmark, samples: list[maskrcnn.data.Sample], state: dict) -> None:
-        self.model = our_model(settings.size, state)
-        names, config = self.model.config.class_names, self.model.config
-        self.image = samples[0].image
-        data = maskrcnn.data.Dataset("benchmark", names, len(samples), samples.__getitem__)
-        batch = next(iter(maskrcnn.data.batches(data, config, len(samples), training=False)))
-        self.batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
-        self.model.compile(keras.optimizers.SGD(1e-5, momentum=0.9))
-        self.model.make_train_function()
-
-    def detect(self) -> maskrcnn.Detections:
-        return self.model.detect(self.image)
-
-    def step(self) -> None:
-        logs = self.model.train_function(self.batches)
-        float(logs["loss"])
-
-
 def agreement(ours: maskrcnn.Detections, theirs: dict[str, Any]) -> dict[str, float]:
     """How many detections there are, and how far the boxes of both lie apart (px, median of the nearest)."""
     boxes = theirs["boxes"].numpy()
@@ -219,8 +118,8 @@ def compare(
         settings: of the run; samples: a training step's pictures, the first of which is detected in; name: of the
             setting; bar: shows how far it is.
     """
-    theirs = Torchvision(settings, samples)
-    ours = Ours(settings, samples, theirs.state())
+    theirs = Torchvision(settings.size, samples, settings.threads, settings.seed)
+    ours = Ours(settings.size, samples, theirs.state())
     alike = agreement(ours.detect(), theirs.detect())
     calls = {
         ("detect", "taskprune"): ours.detect, ("detect", "torchvision"): theirs.detect,
@@ -242,7 +141,7 @@ def compare(
         }
         found[kind] = {f"{who}_s": round(value, 4) for who, value in median.items()}
         found[kind]["ratio"] = round(median["taskprune"] / median["torchvision"], 3)
-    memory = peaks(settings.size, settings.threads, theirs.state(), samples[0].image)
+    memory = peaks(settings.size, settings.threads, theirs.state(), samples)
     return {**found, "memory": memory, "agreement": alike}, table
 
 
@@ -279,9 +178,10 @@ def main() -> int:
             row = found[name][kind]
             print(f"  {kind:7} {row['taskprune_s']:.3f} s {what}, torchvision {row['torchvision_s']:.3f} s, "
                   f"ratio {row['ratio']:.2f}")
-        held = found[name]["memory"]
-        print("  memory  " + ", ".join(f"{who} {row['peak_bytes'] / 1e9:.2f} GB (before detecting "
-                                       f"{row['before_bytes'] / 1e9:.2f})" for who, row in held.items()))
+        for kind, held in found[name]["memory"].items():
+            told = (f"{who} {row['peak_bytes'] / 1e9:.2f} GB ({row['before_bytes'] / 1e9:.2f} before)"
+                    for who, row in held.items())
+            print(f"  memory, {kind}: " + ", ".join(told))
     print(f"written: {folder / 'benchmark.json'}")
     return 0
 

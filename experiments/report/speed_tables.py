@@ -29,13 +29,17 @@ def beside_torchvision(path: Path) -> Table:
 
 
 def memory(path: Path) -> Table:
-    """Most memory of a process that detects, beside torchvision's."""
+    """Most memory of a process that detects, or trains, beside torchvision's."""
     found = json.loads(path.read_text(encoding="utf-8"))
     rows = [
         [f"{name}, {text}", *(f"{held[who][key] / 1e9:.2f}" for who in ("taskprune", "torchvision"))]
         for setting, text in _settings(found)
-        for held in [found[setting]["memory"]]
-        for key, name in (("before_bytes", "model read, nothing detected"), ("peak_bytes", "five pictures detected"))
+        for what, key, name in (
+            ("detect", "before_bytes", "model read, nothing detected"),
+            ("detect", "peak_bytes", "five pictures detected"),
+            ("step", "peak_bytes", f"five steps of {found['settings']['batch_size']} pictures"),
+        )
+        for held in [found[setting]["memory"][what]]
     ]
     return ["GB", "taskprune", "torchvision"], rows
 

@@ -1,98 +1,78 @@
-"""Most memory that a process has which does nothing but detect: this project's, and torchvision's.
+"""Most memory that a process has which does nothing but detect, or train: this project's, and torchvision's.
 
-`scripts/benchmark.py` starts it, once for each; both read the same weights and the same picture from a file.
+`scripts/benchmark.py` starts them, each by itself; all read the same weights and the same pictures from a file.
 """
 
 from __future__ import annotations
 
 import json
+import pickle
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-CLASSES = 90
-CALLS = 5  # of detect; from the second on no more memory is taken
+if TYPE_CHECKING:
+    from maskrcnn.data import Sample
+
+CALLS = 5  # from the second on no more memory is taken
+WHO = ("taskprune", "torchvision")
+WHAT = ("detect", "step")
 
 
-def peaks(size: int, threads: int, state: Mapping[str, np.ndarray], image: np.ndarray) -> dict[str, dict[str, int]]:
-    """Bytes before the first detection and at most, of a process of each.
+def peaks(
+    size: int, threads: int, state: Mapping[str, np.ndarray], samples: Sequence[Sample]
+) -> dict[str, dict[str, dict[str, int]]]:
+    """Bytes before the first call and at most: what is called -> whose process it is.
 
     Args:
         size: of the pictures' sides, px.
         threads: of an operation.
         state: torchvision's weights by name.
-        image: (H, W, 3) uint8.
+        samples: the pictures of a training step; the first is the one to detect in.
     """
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder) / "state.npz", **state)  # type: ignore[arg-type]  # a weight may have any name
-        np.save(Path(folder) / "image.npy", image)
-        return {
-            who: json.loads(
-                subprocess.run(
-                    [sys.executable, "-m", __name__, who, folder, str(size), str(threads)],
-                    check=True, stdout=subprocess.PIPE, text=True,
-                ).stdout.splitlines()[-1]
-            )
-            for who in ("taskprune", "torchvision")
-        }  # fmt: skip
+        path = Path(folder) / "work.pickle"
+        # Bare arrays: whoever reads them does not import this project, and TensorFlow with it.
+        pictures = [[sample.image, sample.boxes, sample.labels, sample.masks] for sample in samples]
+        path.write_bytes(pickle.dumps({"size": size, "threads": threads, "state": dict(state), "pictures": pictures}))
+        return {what: {who: _process(who, what, path) for who in WHO} for what in WHAT}
 
 
-def our_model(size: int, state: Mapping[str, np.ndarray]) -> Any:
-    """A Mask R-CNN with these weights of torchvision's.
-
-    Args:
-        size: of the pictures' sides, px; state: weights by name.
-
-    Raises:
-        RuntimeError: weights are missing.
-    """
-    import maskrcnn
-
-    names = tuple(f"class {number}" for number in range(1, CLASSES + 1))
-    model = maskrcnn.MaskRCNN(maskrcnn.MaskRCNNConfig.torchvision(names, min_size=size, max_size=size))
-    report = maskrcnn.weights.load_torchvision(model, dict(state))
-    if report.missing:
-        raise RuntimeError(f"weights are missing: {report}")
-    return model
+def _process(who: str, what: str, path: Path) -> dict[str, int]:
+    command = [sys.executable, "-m", __name__, who, what, str(path)]
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(answer.stdout.splitlines()[-1])
 
 
-def _ours(folder: Path, size: int, threads: int) -> Callable[[], Any]:
+def _model(who: str, work: Mapping[str, Any]) -> Any:
+    """Whichever is asked for; the other's library is not imported."""
+    if who == "torchvision":
+        from experiments.problems.detector_speed.torchvision_model import Torchvision
+
+        bare: list[Any] = [SimpleNamespace(image=i, boxes=b, labels=n, masks=m) for i, b, n, m in work["pictures"]]
+        return Torchvision(work["size"], bare, work["threads"], state=work["state"])
     # isort: off
     from experiments.runs import tensorflow_setup  # noqa: F401  # before anything that imports TensorFlow
     # isort: on
 
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    with np.load(folder / "state.npz") as state:
-        model = our_model(size, state)
-    image = np.load(folder / "image.npy")
-    return lambda: model.detect(image)
+    import maskrcnn
+    from experiments.problems.detector_speed.our_model import Ours
 
-
-def _torchvision(folder: Path, size: int, threads: int) -> Callable[[], Any]:
-    import torch
-    import torchvision
-
-    torch.set_num_threads(threads)
-    model = torchvision.models.detection.maskrcnn_resnet50_fpn(
-        weights=None, weights_backbone=None, num_classes=CLASSES + 1, min_size=size, max_size=size
-    ).eval()
-    with np.load(folder / "state.npz") as state:
-        model.load_state_dict({name: torch.from_numpy(state[name]) for name in state}, strict=False)
-    image = torch.from_numpy(np.load(folder / "image.npy")).permute(2, 0, 1).float() / 255
-
-    def detect() -> Any:
-        with torch.inference_mode():
-            return model([image])
-
-    return detect
+    tf.config.threading.set_intra_op_parallelism_threads(work["threads"])
+    samples = [
+        maskrcnn.data.Sample.of(image, masks, labels, image_id=number)
+        for number, (image, _, labels, masks) in enumerate(work["pictures"], 1)
+    ]
+    return Ours(work["size"], samples, work["state"])
 
 
 def most_bytes() -> int:
@@ -104,11 +84,11 @@ def most_bytes() -> int:
 
 
 def main() -> int:
-    who, folder, size, threads = sys.argv[1:]
-    detect = (_ours if who == "taskprune" else _torchvision)(Path(folder), int(size), int(threads))
+    who, what, path = sys.argv[1:]
+    call = getattr(_model(who, pickle.loads(Path(path).read_bytes())), what)
     before = most_bytes()
     for _ in range(CALLS):
-        detect()
+        call()
     print(json.dumps({"before_bytes": before, "peak_bytes": most_bytes()}))
     return 0
 

@@ -18,7 +18,15 @@ import yaml
 from experiments.problems.maskrcnn.maskrcnn_phases import PHASES
 from experiments.report.content import macs_unit, verdicts
 from experiments.report.findings_tables import contrasts, losses
-from experiments.report.speed_tables import beside_torchvision, coco_evaluation, curves, memory, removal
+from experiments.report.speed_tables import (
+    beside_torchvision,
+    coco_evaluation,
+    curves,
+    depth_growth,
+    memory,
+    removal,
+    training_steps,
+)
 from experiments.settings.recipe import COMPRESSIONS
 from experiments.table.claims.noise import SEEDS, noise
 from experiments.table.summary import Line, figure, summary
@@ -199,6 +207,8 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "speed": lambda path, ratios: _rows(*removal(path, ratios)),
     "coco_evaluation": lambda path, ratios: _rows(*coco_evaluation(path)),
     "curves": lambda path, ratios: _rows(*curves(path)),
+    "training_steps": lambda path, ratios: _rows(*training_steps(path)),
+    "depth_growth": lambda path, ratios: _rows(*depth_growth(path)),
     "losses": lambda path, ratios: _rows(*losses(path, ratios)),
     "questions": lambda path, ratios: questions(path),
     "questions_cut": lambda path, ratios: questions(path, "pruned"),

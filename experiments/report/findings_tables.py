@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.errors import UserError
 from experiments.table.claims.verdicts import Comparison, compare_all
-from experiments.table.selection import Selection, select
+from experiments.table.selection import NoRuns, Selection, select
 from experiments.table.summary import figure, summary
 from experiments.table.sweep_data import Sweep, read
 from experiments.table.task_curves import names, percent
@@ -19,7 +18,9 @@ Table = tuple[list[str], list[list[str]]]
 POINTS = 100.0
 # Method -> selector. "global": channels of all layers compete, a tenth of every group stays; else one ratio for all.
 METHODS = {
-    "Taylor": "taylor,arbiter=mean,scope=layer",
+    "Taylor": "taylor,arbiter=mean,scope=layer,retraining=finetune",
+    "Taylor, distilled": "taylor,arbiter=mean,scope=layer,retraining=distill",
+    "Fisher": "fisher,arbiter=mean,scope=layer",
     "L1": "l1,scope=layer",
     "group L1": "group_l1,scope=layer",
     "random": "random,scope=layer",
@@ -28,6 +29,7 @@ METHODS = {
     "global Taylor, sum": "taylor,arbiter=sum,scope=global,normaliser=raw",
     "global Taylor, union": "taylor,arbiter=union,scope=global,normaliser=raw",
     "global Taylor, relative": "taylor,arbiter=mean,scope=global,normaliser=relative",
+    "global Fisher": "fisher,arbiter=mean,scope=global,normaliser=raw",
     "global L1": "l1,scope=global,normaliser=raw",
     "global L1, relative": "l1,scope=global,normaliser=relative",
     "global group L1": "group_l1,scope=global,normaliser=raw",
@@ -37,11 +39,14 @@ METHODS = {
 QUESTIONS = (
     ("criterion", "Taylor", "L1"),
     ("criterion", "Taylor", "group L1"),
+    ("criterion", "Taylor", "Fisher"),
     ("criterion", "L1", "random"),
     ("criterion, global", "global Taylor", "global L1"),
     ("criterion, global", "global Taylor", "global group L1"),
+    ("criterion, global", "global Taylor", "global Fisher"),
     ("criterion, global", "global L1", "global random"),
     ("allocation", "global Taylor", "Taylor"),
+    ("allocation", "global Fisher", "Fisher"),
     ("allocation", "global L1", "L1"),
     ("allocation", "global group L1", "group L1"),
     ("allocation", "global Taylor, relative", "Taylor"),
@@ -51,6 +56,7 @@ QUESTIONS = (
     ("arbiter", "Taylor, union", "Taylor"),
     ("arbiter, global", "global Taylor, sum", "global Taylor"),
     ("arbiter, global", "global Taylor, union", "global Taylor"),
+    ("distillation", "Taylor, distilled", "Taylor"),
 )
 
 
@@ -96,11 +102,11 @@ def contrasts(path: Path, stage: str = "") -> tuple[Table, str]:
 
 
 def _both(found: Sweep, sides: Sequence[str], stage: str) -> tuple[Selection, Selection] | None:
-    """The two sides of a question, where the sweep has both."""
+    """The two sides of a question, where the sweep has both; a side that stands for several kinds of run is an error."""
     ending = f",stage={stage}" if stage else ""
     try:
         first, second = (select(found, METHODS[side] + ending, side) for side in sides)
-    except UserError:
+    except NoRuns:
         return None
     return first, second
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -74,6 +75,32 @@ def curves(path: Path) -> Table:
         rows.append([str(threads), KINDS[kind], str(size), str(batch), f"{dense:.0f}", f"{pruned:.0f}",
                      f"{dense / pruned:.2f}"])  # fmt: skip
     return ["threads", "", "px", "pictures at a time", "dense, ms", "pruned, ms", "times as fast"], rows
+
+
+def training_steps(path: Path) -> Table:
+    """A step of dense and pruned networks, saliency by task, and the callback where nothing is due."""
+    rows = []
+    for row in pd.read_csv(path).to_dict("records"):
+        name = row["what"]
+        if name == "pruned":
+            name = f"step with {row['macs_gone']:.0%} of the MACs gone"
+        elif math.isfinite(row["share_of_step"]):  # timed a thousand times over
+            rows.append(["callback, nothing due", f"{row['dense_ms']:.0f}", f"{row['other_ms'] / 1000:.3f}", "", ""])
+            continue
+        times, by_processor = row["other_ms"] / row["dense_ms"], row["other_processor_ms"] / row["dense_processor_ms"]
+        rows.append([name, f"{row['dense_ms']:.0f}", f"{row['other_ms']:.0f}", f"{times:.2f}", f"{by_processor:.2f}"])
+    return ["", "dense step, ms", "ms", "of the dense step", "by processor time"], rows
+
+
+def depth_growth(path: Path) -> Table:
+    """Milliseconds, and Python function calls for each call of a layer, from graph to removal."""
+    stages = ("graph", "scores", "prices", "plan", "removal")
+    rows = [
+        [row["model"], f"{row['layer_calls']:.0f}", f"{row['layer_inputs']:.0f}",
+         *(f"{row[f'{stage}_ms']:.0f} / {row[f'{stage}_functions'] / row['layer_calls']:.0f}" for stage in stages)]
+        for row in pd.read_csv(path).to_dict("records")
+    ]  # fmt: skip
+    return ["ms / function calls a layer call", "layer calls", "inputs that they read", *stages], rows
 
 
 def coco_evaluation(path: Path) -> Table:

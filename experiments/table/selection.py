@@ -21,6 +21,10 @@ from experiments.table.task_curves import (
 )
 
 
+class NoRuns(UserError):
+    """A selector stands for nothing that has been run."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """Runs to compare.
@@ -49,7 +53,8 @@ def select(sweep: Sweep, selector: str, name: str | None = None) -> Selection:
         name: in sentences; the selector if None.
 
     Raises:
-        UserError: a column or value that is not there, or runs that differ in more than seed, ratio and repeat.
+        NoRuns: a value that no run has, or no run of these.
+        UserError: a column that is not there, or runs that differ in more than seed, ratio and repeat.
     """
     wanted, table = _parse(selector), sweep.table
     if wanted.get("criterion") in set(table["model"].dropna()):
@@ -64,7 +69,7 @@ def select(sweep: Sweep, selector: str, name: str | None = None) -> Selection:
     for column, value in wanted.items():
         rows = rows[rows[column].astype(str) == _known(rows, column, value)]
     if rows.empty:
-        raise UserError(f"{selector or 'the sweep'!s}: no finished run; look at the columns of runs.csv")
+        raise NoRuns(f"{selector or 'the sweep'!s}: no finished run; look at the columns of runs.csv")
     varying = {column: rows[column].dropna().unique() for column in SETTINGS if rows[column].nunique(dropna=False) > 1}
     if varying:
         found = "; ".join(f"{column}: {', '.join(map(str, values))}" for column, values in varying.items())
@@ -108,5 +113,5 @@ def _known(rows: pd.DataFrame, column: str, value: str) -> str:
     if value not in known:
         near = difflib.get_close_matches(value, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none'}"
-        raise UserError(f"no finished run has {column} = {value!r}: {hint}")
+        raise NoRuns(f"no finished run has {column} = {value!r}: {hint}")
     return value

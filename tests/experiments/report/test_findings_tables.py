@@ -1,9 +1,12 @@
 """The findings' tables, from a made-up sweep whose differences are known."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.errors import UserError
 from experiments.report import findings_tables
 from experiments.table.sweep_data import read
 
@@ -59,3 +62,13 @@ def test_nothing_to_answer(made, tmp_path):
     folder = made.make(tmp_path / "one", seeds=1, criteria=("random",), ratios=(0.5,), parts=False, files=False)
     (head, rows), said = findings_tables.contrasts(folder / "runs.csv")
     assert rows == [] and said == "" and len(head) == 3
+
+
+def test_a_side_that_stands_for_several_kinds_of_run_is_said(runs, tmp_path):
+    shutil.copytree(runs.parent, tmp_path / "mixed")
+    table = pd.read_csv(runs)
+    other = table[table["criterion"].eq("l1")]
+    other = other.assign(run=other["run"] + "d", retraining="distill")
+    pd.concat([table, other]).to_csv(tmp_path / "mixed" / "runs.csv", index=False)
+    with pytest.raises(UserError, match=r"'l1,scope=layer' stands for runs that differ \(retraining: finetune, distill"):
+        findings_tables.contrasts(tmp_path / "mixed" / "runs.csv")

@@ -30,10 +30,12 @@ _STATED: dict[str, Attempt] = {
     "expand_dims": lambda x, y: ops.expand_dims(x, 1),
     "flip": lambda x, y: ops.flip(x, 1),
     "get_item": lambda x, y: x[:, 1:4],
+    "full_like": lambda x, y: ops.full_like(x, y),
     "image.crop_images": lambda x, y: ops.image.crop_images(x, 1, 1, target_height=4, target_width=4),
     "image.extract_patches": lambda x, y: ops.image.extract_patches(x, 2),
     "image.pad_images": lambda x, y: ops.image.pad_images(x, 1, 1, target_height=8, target_width=8),
     "image.resize": lambda x, y: ops.image.resize(x, (4, 4)),
+    "ldexp": lambda x, y: ops.ldexp(x, ops.cast(y, "int32")),
     "layer_normalization": lambda x, y: ops.layer_normalization(x),
     "moments": lambda x, y: ops.moments(x, [1, 2]),
     "moveaxis": lambda x, y: ops.moveaxis(x, -1, 1),
@@ -51,6 +53,7 @@ _STATED: dict[str, Attempt] = {
     "stack": lambda x, y: ops.stack([x, y], 1),
     "swapaxes": lambda x, y: ops.swapaxes(x, 1, 2),
     "take": lambda x, y: ops.take(x, [0, 2], axis=1),
+    "tensordot": lambda x, y: ops.tensordot(x, _ones(8, 8), axes=([3], [0])),
     "threshold": lambda x, y: ops.threshold(x, 0.1, 0.0),
     "tile": lambda x, y: ops.tile(x, (1, 2, 1, 1)),
     "transpose": lambda x, y: ops.transpose(x, (0, 2, 1, 3)),
@@ -60,6 +63,12 @@ _STATED: dict[str, Attempt] = {
 _OVER_POSITIONS = (
     "all any amax amin max mean min prod std sum var logsumexp count_nonzero median cumsum cumprod "
     "nancumsum nancumprod"
+).split()
+_BELOW_ONE = "arccos arcsin arctanh erfinv".split()
+_FROM_ONE_ON = "arccosh log log10 log1p log2 rsqrt sqrt".split()
+_OF_INTEGERS = (
+    "bitwise_and bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor gcd lcm "
+    "left_shift right_shift"
 ).split()
 _MAKE_NOTHING = {  # control flow and transformations of functions, which no Functional model holds as they are
     "associative_scan", "cond", "custom_gradient", "fori_loop", "jvp", "map", "scan", "switch", "vectorize",
@@ -80,7 +89,7 @@ def operation_example(name: str) -> Any | None:
         source = keras.Input((6, 6, 3), name="source")
         x, y = (L.Dense(8, name=f"before{number}")(source) for number in range(2))
         try:
-            made = attempt(x, y)
+            made = attempt(_taken(name, x), _taken(name, y))
             tensors = keras.tree.flatten(made)
             if tensors and all(isinstance(tensor, keras.KerasTensor) for tensor in tensors):
                 model = keras.Model(source, ends(made), name="example")
@@ -88,6 +97,15 @@ def operation_example(name: str) -> Any | None:
         except Exception:  # noqa: BLE001, S112 - whatever an operation raises on arguments that it does not take
             continue
     return None
+
+
+def _taken(name: str, x: Any) -> Any:
+    """A tensor of such numbers as an operation takes."""
+    if name in _BELOW_ONE:
+        return 0.5 * ops.tanh(x)
+    if name in _FROM_ONE_ON:
+        return 1.0 + ops.square(x)
+    return ops.cast(ops.abs(4.0 * x), "int32") if name in _OF_INTEGERS else x
 
 
 def _attempts(name: str) -> Iterator[Attempt]:

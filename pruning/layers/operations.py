@@ -194,7 +194,7 @@ OPERATIONS: list[tuple[LayerRule, str, str]] = [
         "Abs Absolute Fabs Negative Sign Signbit Square Exp Exp2 Expm1 Log1p Clip Round Floor Ceil Trunc Sin Cos Tan "
         "Sinc Sinh Cosh Tanh Arcsin Arccos Arctan Arcsinh Arctanh Deg2rad Rad2deg I0 NanToNum Copy Real Imag Conj "
         "Conjugate Isfinite Isinf Isnan Isneginf Isposinf Isreal LogicalNot BitwiseNot BitwiseInvert OnesLike "
-        "ZerosLike FullLike",
+        "ZerosLike",
     ),
     (NotOfZero(), "keras.ops.numpy", "Reciprocal Log Log2 Log10 Sqrt Cbrt Arccosh Angle"),
     (Elementwise(), "keras.ops.math", "Erf Erfc Erfinv"),
@@ -211,7 +211,7 @@ OPERATIONS: list[tuple[LayerRule, str, str]] = [
         "keras.ops.numpy",
         "Add Subtract Multiply DivideNoNan Maximum Minimum Fmax Fmin Where Select Heaviside Ldexp Logaddexp Logaddexp2 "
         "Nextafter Gcd Lcm Equal NotEqual Greater GreaterEqual Less LessEqual Isclose LogicalAnd LogicalOr LogicalXor "
-        "BitwiseAnd BitwiseOr BitwiseXor BitwiseLeftShift BitwiseRightShift LeftShift RightShift",
+        "BitwiseAnd BitwiseOr BitwiseXor BitwiseLeftShift BitwiseRightShift LeftShift RightShift FullLike",
     ),
     (Divide(), "keras.ops.numpy", "Divide TrueDivide FloorDivide Mod Fmod"),
     (Power(), "keras.ops.numpy", "Power"),

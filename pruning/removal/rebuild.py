@@ -10,8 +10,9 @@ import numpy as np
 
 from pruning.graph.graph_edges import edges
 from pruning.graph.walk import is_functional, network_of, replay
-from pruning.removal.held_objects import custom_objects, functions_of, initializers_of, is_model
+from pruning.removal.held_objects import custom_objects, initializers_of, is_model
 from pruning.removal.narrowing import Narrowing
+from pruning.removal.remade import arguments_of, constructor_of, remade, untold
 from pruning.removal.surroundings import surrounded
 
 Cuts = Mapping[int, list[tuple[int, np.ndarray]]]
@@ -36,10 +37,10 @@ def rebuild(model: Any, narrowing: Narrowing | None = None, cuts: Cuts | None = 
         ValueError: a layer comes back with other weights than expected.
     """
     network = network_of(model)
-    builder = _Builder(narrowing)
+    builder = _Builder(narrowing, cuts or {})
     with keras.saving.custom_object_scope(custom_objects(network)):
         twin = builder.model(network, "")
-    found = builder.carry(cuts or {})
+    found = builder.carry()
     found.update(builder.carry_own(network, twin, found))
     if builder.lost:
         warnings.warn(". ".join(builder.lost), stacklevel=3)
@@ -54,7 +55,7 @@ def around(model: Any, twin: Any) -> Any:
         model: as for `rebuild`.
         twin: Functional where the model's network is, Sequential where that is, with inputs and outputs alike.
     """
-    network, builder = network_of(model), _Builder(None)
+    network, builder = network_of(model), _Builder(None, {})
     if is_functional(network) and type(network) is not type(twin):
         twin = builder.assembled(network, twin.input, twin.output)
     if builder.lost:
@@ -76,8 +77,8 @@ class _Builder:
         lost: sentences about what the new model lacks.
     """
 
-    def __init__(self, narrowing: Narrowing | None) -> None:
-        self._narrowing = narrowing
+    def __init__(self, narrowing: Narrowing | None, cuts: Cuts) -> None:
+        self._narrowing, self._cuts = narrowing, cuts
         self._models: dict[int, tuple[Any, Any]] = {}
         self._layers: dict[int, tuple[str, Any, Any]] = {}
         self.lost: list[str] = []
@@ -119,16 +120,57 @@ class _Builder:
         path = f"{around}{layer.name}"
         if self._narrowing:
             args, kwargs = self._narrowing.arguments(path, node, args, kwargs)
-        return keras.tree.flatten(self._layer(layer, path)(*args, **kwargs))
+        return keras.tree.flatten(self._called(layer, path, args, kwargs))
+
+    def _called(self, layer: Any, path: str, args: Any, kwargs: dict) -> Any:
+        """What the counterpart of a layer gives; where its config does not tell all, it is made as the layer was."""
+        twin = self._layer(layer, path)
+        if is_model(layer) or type(layer).__module__.startswith("keras."):
+            return twin(*args, **kwargs)
+        try:
+            outputs = twin(*args, **kwargs)
+        except Exception:
+            if not arguments_of(layer):
+                raise
+        else:
+            if [tuple(v.shape) for v in twin.variables] == self._shapes_left(layer) or not arguments_of(layer):
+                return outputs  # `carry` names what is wrong
+        twin = self._as_it_was_made(layer)
+        self._layers[id(layer)] = path, layer, twin
+        return twin(*args, **kwargs)
+
+    def _as_it_was_made(self, layer: Any) -> Any:
+        """A layer from what its constructor was given, as narrow as it gets."""
+        stated, config = layer.get_config(), self._config(layer)
+        narrowed = {key: value for key, value in config.items() if value != stated.get(key)}
+        return remade(layer, config | arguments_of(layer) | narrowed)
+
+    def _shapes_left(self, layer: Any) -> list[tuple]:
+        """Shapes of a layer's weights once they are cut."""
+        found = []
+        for variable in layer.variables:
+            shape = list(variable.shape)
+            for axis, stays in self._cuts.get(id(variable), []):
+                shape[axis] = int(np.count_nonzero(stays))
+            found.append(tuple(shape))
+        return found
+
+    def _config(self, layer: Any) -> dict:
+        config = self._narrowing.config(layer) if self._narrowing else dict(layer.get_config())
+        config = untold(layer, config) | config
+        # What is overwritten need not be drawn: that is a third of a removal's time.
+        return config | {key: "zeros" for key in initializers_of(layer) if key in config}
 
     def _layer(self, layer: Any, path: str) -> Any:
         if is_model(layer):
             return self.model(layer, f"{path}/")
         if id(layer) not in self._layers:
-            config = self._narrowing.config(layer) if self._narrowing else dict(layer.get_config())
-            # What is overwritten need not be drawn: that is a third of a removal's time.
-            config |= {key: "zeros" for key in initializers_of(layer) if key in config}
-            twin = _remade(layer, config)
+            try:
+                twin = remade(layer, self._config(layer))
+            except ValueError:
+                if not arguments_of(layer):
+                    raise
+                twin = self._as_it_was_made(layer)
             self._layers[id(layer)] = path, layer, twin
         return self._layers[id(layer)][2]
 
@@ -144,7 +186,7 @@ class _Builder:
     def assembled(self, network: Any, inputs: Any, outputs: Any) -> Any:
         """A model of the network's class around new tensors, or a plain one."""
         kind = type(network)
-        parameters = inspect.signature(kind.__init__).parameters
+        parameters = constructor_of(kind)
         kinds = {parameter.kind for parameter in parameters.values()}
         if {"inputs", "outputs"} <= set(parameters):
             others = set(parameters) - {"self", "inputs", "outputs", "name", "trainable", "args", "kwargs"}
@@ -170,7 +212,7 @@ class _Builder:
             f"the same layers comes back{without}"
         )
 
-    def carry(self, cuts: Cuts) -> dict[int, Any]:
+    def carry(self) -> dict[int, Any]:
         """Give the new layers the old ones' weights, as far as they stay, seeds, initializers and trainable flags."""
         found: dict[int, Any] = {}
         for network, twin in reversed(self._models.values()):  # what is around sets all within
@@ -184,7 +226,7 @@ class _Builder:
             for key, initializer in initializers_of(layer).items():
                 setattr(twin, key, initializer)
             news = _in_order(twin.variables, layer.variables)
-            values = [cut(np.asarray(variable), cuts.get(id(variable), [])) for variable in layer.variables]
+            values = [cut(np.asarray(variable), self._cuts.get(id(variable), [])) for variable in layer.variables]
             expected, shapes = [value.shape for value in values], [tuple(v.shape) for v in news]
             if expected != shapes:
                 raise ValueError(
@@ -233,27 +275,3 @@ def _input_layers(network: Any, config: dict) -> list[Any]:
         id(layer.output): layer for layer in network.layers if isinstance(layer, keras.layers.InputLayer)
     }
     return [by_tensor[id(tensor)] for tensor in network.inputs]
-
-
-def _remade(layer: Any, config: dict) -> Any:
-    """A layer of the same class from a config, with the functions that the first has: nothing is loaded from a file."""
-    if isinstance(layer, keras.layers.Lambda):
-        shape = vars(layer).get("_output_shape")
-        live = {"function": layer.function, "mask": layer.mask, "arguments": layer.arguments}
-        return type(layer)(**config | live | ({"output_shape": shape} if callable(shape) else {}))
-    twin = _from_config(type(layer), config)
-    for key, function in functions_of(layer).items():
-        if key in config:  # another function may have the same name
-            setattr(twin, key, function)
-    return twin
-
-
-def _from_config(kind: Any, config: dict) -> Any:
-    """A layer from its config; without what its constructor does not take, where it fails with that."""
-    try:
-        return kind.from_config(config)
-    except TypeError:
-        takes = {*inspect.signature(kind.__init__).parameters, "name", "trainable", "dtype"}
-        if takes >= set(config):
-            raise
-        return kind.from_config({key: value for key, value in config.items() if key in takes})

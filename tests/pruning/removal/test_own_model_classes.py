@@ -24,6 +24,18 @@ class Backbone(keras.Model):
         return {"width": self.width, "name": self.name}
 
 
+class Adds:
+    """Sets an argument, and passes on whatever it is given."""
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("width", 6)
+        super().__init__(*args, **kwargs)
+
+
+class Mixed(Adds, Backbone):
+    """Its own constructor tells nothing; that of Backbone does."""
+
+
 class Task(keras.Model):
     """Takes a nested model of that kind, and owns a weight and a loss."""
 
@@ -67,6 +79,12 @@ def test_a_class_that_builds_itself_comes_back_plain_and_says_so(nets):
     assert type(small) is type(keras.Model(small.inputs, small.outputs)) and small.name == "own"
     assert len(said) == 2 and all("'own': Backbone builds its layers itself" in text for text in said)
     assert small.get_layer("stem").filters == 4
+
+
+def test_a_constructor_that_passes_on_what_it_is_given(nets):
+    small, said = halved(Mixed(name="mixed"), nets)
+    assert type(small) is type(keras.Model(small.inputs, small.outputs)) and small.get_layer("stem").filters == 3
+    assert len(said) == 2 and all("'mixed': Mixed builds its layers itself" in text for text in said)
 
 
 def test_a_nested_one_and_what_is_lost(nets, tmp_path):

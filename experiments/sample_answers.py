@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -183,8 +184,16 @@ def bootstrap(
         raise ValueError(f"{count} and {reference.samples} samples: a paired bootstrap wants the same samples")
     if count < 2:
         return float("nan"), float("nan")
-    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws).astype(float)
+    times = _times(count, draws, seed)
     differences = now.drawn(times) - reference.drawn(times)
     tail = 100 * (1 - confidence) / 2
     low, high = np.nanpercentile(differences, [tail, 100 - tail])
     return float(low), float(high)
+
+
+@functools.lru_cache(maxsize=8)  # the rows of a table have few numbers of samples
+def _times(count: int, draws: int, seed: int) -> np.ndarray:
+    """How often each of so many samples is drawn, (draws, count) float64, read-only."""
+    found = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws).astype(float)
+    found.flags.writeable = False
+    return found

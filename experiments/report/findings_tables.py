@@ -102,7 +102,7 @@ def contrasts(path: Path, stage: str = "") -> tuple[Table, str]:
 
 
 def _both(found: Sweep, sides: Sequence[str], stage: str) -> tuple[Selection, Selection] | None:
-    """The two sides of a question, where the sweep has both; a side that stands for several kinds of run is an error."""
+    """The two sides of a question, where the sweep has both; a side of several kinds of run is an error."""
     ending = f",stage={stage}" if stage else ""
     try:
         first, second = (select(found, METHODS[side] + ending, side) for side in sides)

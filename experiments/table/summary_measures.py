@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.declaration import Declaration
-from experiments.sample_answers import Answers, answers_path, bootstrap, read_answers
+from experiments.sample_answers import Tally, answers_path, bootstrap, read_answers
 from experiments.table.task_curves import change
 
 VARIANTS = {
@@ -97,26 +99,47 @@ def with_bootstrap(table: pd.DataFrame, problem: Declaration, runs: Path) -> pd.
     if "reference" not in table:
         return table
     stages = table[table["stage"].isin(["dense", "dense_control"])].set_index("run")["stage"]
-    kept: dict[Path, Answers | None] = {}
-
-    def answers(run: str, stage: str) -> Answers | None:
-        path = answers_path(runs / run, stage)
-        if path not in kept:
-            kept[path] = read_answers(path)
-        return kept[path]
-
     rows: dict[Any, dict[str, float]] = {}
     for index, row in table[table["reference"].notna()].iterrows():
         top = row["reference"]
-        now, reference = answers(row["run"], row["stage"]), answers(top, stages[top]) if top in stages else None
+        now = _stamped(answers_path(runs / row["run"], row["stage"]))
+        reference = _stamped(answers_path(runs / top, stages[top])) if top in stages else None
         if now is None or reference is None:
             continue
+        found = _intervals(now, reference)
         for task in problem.tasks:
-            pair = now.tallies.get(task.name), reference.tallies.get(task.name)
-            if pair[0] is not None and pair[1] is not None and len(pair[0].counted) == len(pair[1].counted):
-                low, high = bootstrap(pair[0], pair[1])
+            if task.name in found:
+                low, high = found[task.name]
                 rows.setdefault(index, {}).update({f"delta_{task.column}_low": low, f"delta_{task.column}_high": high})
     if not rows:
         return table
     return pd.concat([table, pd.DataFrame.from_dict(rows, orient="index")], axis="columns")
 
+
+Stamped = tuple[Path, int, int]
+
+
+def _stamped(path: Path) -> Stamped | None:
+    """A file, when it was written and how long it is; None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return path, found.st_mtime_ns, found.st_size
+
+
+@functools.cache  # a sweep writes its table after every run: what is known of the others is not drawn again
+def _intervals(now: Stamped, reference: Stamped) -> dict[str, tuple[float, float]]:
+    """Task -> interval of its primary delta over samples, where both files hold answers of the same samples."""
+    mine, others = (_tallies(one) for one in (now, reference))
+    return {
+        task: bootstrap(tally, others[task])
+        for task, tally in mine.items()
+        if task in others and tally.samples == others[task].samples
+    }
+
+
+@functools.lru_cache(maxsize=16)  # the dense models', which every run is compared with
+def _tallies(one: Stamped) -> Mapping[str, Tally]:
+    answers = read_answers(one[0])
+    return {} if answers is None else answers.tallies

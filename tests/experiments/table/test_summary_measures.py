@@ -8,6 +8,7 @@ from experiments.declaration import Declaration, Measure, Task
 from experiments.errors import UserError
 from experiments.sample_answers import Answers, Tally, answers_path, bootstrap, keep_answers, read_answers
 from experiments.table.hypervolume import hypervolumes, volume
+from experiments.table import summary_measures
 from experiments.table.summary_measures import summary_columns, with_bootstrap, with_summary
 
 PROBLEM = Declaration("two", (
@@ -104,7 +105,7 @@ def test_the_bootstrap_is_paired():
         bootstrap(tallies(right[:9], classes[:9]), tallies(right, classes))
 
 
-def test_answers_come_back_from_their_file_and_give_intervals(tmp_path):
+def test_answers_come_back_from_their_file_and_give_intervals(tmp_path, monkeypatch):
     draw = np.random.default_rng(1)
     classes, right = draw.integers(0, 3, 200), (draw.random(200) < 0.8).astype(float)
     kept = Answers({"digit": tallies(right, classes)}, {"labels": classes})
@@ -121,6 +122,13 @@ def test_answers_come_back_from_their_file_and_give_intervals(tmp_path):
     assert -0.25 < low < -0.16 < high < -0.08
     assert "delta_slant_rmse_low" not in table and table["delta_digit_accuracy_low"].iloc[:3].isna().all()
     assert read_answers(tmp_path / "none.npz") is None
+    with monkeypatch.context() as patched:  # a table is written after every run: what is known is not drawn again
+        patched.setattr(summary_measures, "bootstrap", None)
+        again = with_bootstrap(rows({"digit_accuracy": 0.6}), PROBLEM, tmp_path)
+    assert again.equals(table)
+    keep_answers(tmp_path / "l1", "finetuned", kept)
+    better = with_bootstrap(rows({"digit_accuracy": 0.8}), PROBLEM, tmp_path)
+    assert better["delta_digit_accuracy_low"].iloc[-1] == 0.0
     answers_path(tmp_path / "l1", "finetuned").write_bytes(b"no archive")
     with pytest.raises(UserError, match="cannot be read"):
         with_bootstrap(rows({"digit_accuracy": 0.6}), PROBLEM, tmp_path)

@@ -7,8 +7,8 @@ import pytest
 from experiments.declaration import Declaration, Measure, Task
 from experiments.errors import UserError
 from experiments.sample_answers import Answers, Tally, answers_path, bootstrap, keep_answers, read_answers
-from experiments.table.hypervolume import hypervolumes, volume
 from experiments.table import summary_measures
+from experiments.table.hypervolume import hypervolumes, volume
 from experiments.table.summary_measures import summary_columns, with_bootstrap, with_summary
 
 PROBLEM = Declaration("two", (

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def needs_model(thing: Any) -> None:
@@ -100,8 +101,9 @@ def needs_fraction(value: Any, name: str, below: float = 1.0) -> float:
             f"{name} is {named(value)}: a schedule belongs in pruning.PruningCallback(criterion, schedule); here "
             "write a fraction, such as 0.5"
         )
-    scalar = getattr(value, "item", None)  # NumPy's and tensors' numbers
-    number = scalar() if scalar is not None and getattr(value, "shape", None) == () else value
+    number = value
+    if getattr(value, "shape", None) == ():  # NumPy's and tensors' numbers; TensorFlow's have no `item`
+        number = value.item() if hasattr(value, "item") else np.asarray(value).item()
     if isinstance(number, bool) or not isinstance(number, Real):
         raise TypeError(f"{name} is {named(value)}; expected a fraction, such as 0.5")
     number = float(number)

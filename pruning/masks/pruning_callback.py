@@ -125,7 +125,7 @@ class PruningCallback(keras.callbacks.Callback):
             asked = self.plan.asked if self.plan else 0.0
             warnings.warn(
                 f"training ended at step {now} of the pruning schedule, before its end step {end}: {asked:.1%} of the "
-                f"{self.schedule(end)[1]:.1%} was asked for so far; train on with this callback, or end the schedule "
+                f"{self._told(end)[1]:.1%} was asked for so far; train on with this callback, or end the schedule "
                 "earlier",
                 stacklevel=2,
             )
@@ -142,9 +142,14 @@ class PruningCallback(keras.callbacks.Callback):
     def _step(self) -> int:
         return self._updates() - self._zero
 
+    def _told(self, step: int) -> tuple[bool, float]:
+        """What the schedule says of a step, as plain numbers: those of tensorflow-model-optimization give tensors."""
+        due, sparsity = self.schedule(step)
+        return bool(due), float(sparsity)
+
     def _take_turns(self, until: int) -> None:
         """Take the latest turn of the schedule's steps before `until` that have not been asked for yet."""
-        turns = [sparsity for due, sparsity in map(self.schedule, range(self._next, until)) if due]
+        turns = [sparsity for due, sparsity in map(self._told, range(self._next, until)) if due]
         self._next = max(self._next, until)
         if turns:
             self._prune(turns[-1])
@@ -183,7 +188,7 @@ class PruningCallback(keras.callbacks.Callback):
         """A plan of exactly the channels that are masked already."""
         measured = {name: self.settings[name] for name in ("measure", "input_shapes")}
         kept = plan(self._graph, self._flat(), 0.0, scope="layer", already=gone, **measured)
-        _, asked = self.schedule(self._step())
+        _, asked = self._told(self._step())
         return Plan(**{**vars(kept), "asked": asked})
 
     def _flat(self) -> Scores:

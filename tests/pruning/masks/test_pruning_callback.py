@@ -54,6 +54,16 @@ def test_gradual_pruning_only_grows_and_is_logged(nets):
     assert callback.plan.achieved == 0.5
 
 
+def test_a_schedule_may_answer_in_tensors(nets):
+    """As those of tensorflow-model-optimization do."""
+    ours, logs = schedules.PolynomialDecay(0.0, 0.5, begin_step=2, end_step=7, power=1, frequency=2), []
+    for schedule in (ours, lambda step: tuple(map(tf.constant, ours(step)))):
+        callback = pruning.PruningCallback(pruning.L1(), schedule)
+        history = compiled(nets).fit(*data(), batch_size=4, epochs=2, verbose=0, callbacks=[callback])
+        logs.append((history.history["sparsity"], history.history["sparsity_asked"], callback.plan))
+    assert logs[0] == logs[1] and type(callback.plan.asked) is float
+
+
 def test_one_shot_at_zero_comes_before_the_first_step(nets):
     model, watch = compiled(nets), Watch()
     callback = pruning.PruningCallback(pruning.Random(1), schedules.OneShot(0.5, 0), scope="global")

@@ -192,7 +192,8 @@ def test_objects_that_do_not_belong_are_named(nets):
     ):  # fmt: skip
         with pytest.raises(error, match="sparsity is .*expected a fraction"):
             pruning.plan(graph, pruning.L1(), sparsity)
-    assert pruning.plan(graph, pruning.L1(), np.float32(0.5)) == pruning.plan(graph, pruning.L1(), 0.5)
+    for half in (np.float32(0.5), np.array(0.5), keras.ops.convert_to_tensor(0.5)):
+        assert pruning.plan(graph, pruning.L1(), half) == pruning.plan(graph, pruning.L1(), 0.5)
     for name, value in (("keep_at_least", 10), ("keep_at_least", -1), ("round_to", 2.5), ("min_channels", 0)):
         with pytest.raises(ValueError, match=f"{name} is {value}"):
             pruning.plan(graph, pruning.L1(), **{name: value})

@@ -29,7 +29,8 @@ METHODS = {
     "global Taylor, sum": "taylor,arbiter=sum,scope=global,normaliser=raw",
     "global Taylor, union": "taylor,arbiter=union,scope=global,normaliser=raw",
     "global Taylor, relative": "taylor,arbiter=mean,scope=global,normaliser=relative",
-    "global Fisher": "fisher,arbiter=mean,scope=global,normaliser=raw",
+    "global Fisher": "fisher,arbiter=mean,scope=global,normaliser=raw,retraining=finetune",
+    "global Fisher, distilled": "fisher,arbiter=mean,scope=global,normaliser=raw,retraining=distill",
     "global L1": "l1,scope=global,normaliser=raw",
     "global L1, relative": "l1,scope=global,normaliser=relative",
     "global group L1": "group_l1,scope=global,normaliser=raw",
@@ -47,6 +48,7 @@ QUESTIONS = (
     ("criterion, global", "global L1", "global random"),
     ("allocation", "global Taylor", "Taylor"),
     ("allocation", "global Fisher", "Fisher"),
+    ("both", "global Fisher", "Taylor"),
     ("allocation", "global L1", "L1"),
     ("allocation", "global group L1", "group L1"),
     ("allocation", "global Taylor, relative", "Taylor"),
@@ -57,6 +59,7 @@ QUESTIONS = (
     ("arbiter, global", "global Taylor, sum", "global Taylor"),
     ("arbiter, global", "global Taylor, union", "global Taylor"),
     ("distillation", "Taylor, distilled", "Taylor"),
+    ("distillation", "global Fisher, distilled", "global Fisher"),
 )
 
 

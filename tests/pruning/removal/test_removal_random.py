@@ -231,8 +231,14 @@ def test_masked_equals_removed_for_many(nets, words, seed, sparsity):
     check_outputs(nets, words, seed, sparsity)
 
 
+# TensorFlow convolves channels first on processors in single precision only.
+IN_DOUBLE = RECIPES | {
+    "words": st.lists(st.sampled_from([w for w in WORDS if w != "channels_first"]), min_size=2, max_size=7)
+}
+
+
 @pytest.mark.slow
-@given(**RECIPES)
+@given(**IN_DOUBLE)
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=HEALTH)
 def test_ten_steps_agree(nets, words, seed, sparsity):
     """In double precision: in single, Adam turns the rounding of gradients that should be zero into steps."""

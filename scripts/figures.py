@@ -217,6 +217,7 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "noise": chance,
     "claims": claims,
     "table": lambda path, ratios: path.read_text(encoding="utf-8"),
+    "first_table": lambda path, ratios: path.read_text(encoding="utf-8").partition("\n\n")[0] + "\n",
     "recalibration": recalibration,
     **PHASES,
 }

@@ -69,7 +69,8 @@ def sweep(path: Path, ratios: Ratios = (), ends_only: bool = False) -> str:
     lines = summary(found.table, ["effective_macs", "latency_ratio", *sizes, *heads])
     lines = [line for line in lines if not (ends_only and line.stage == "pruned")]
     lines = [line for line in lines if not (ratios and line.name and line.asked not in ratios)]
-    seeds = max(line.seeds for line in lines)
+    counts = sorted({line.seeds for line in lines})
+    seeds, told = counts[-1], " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     timed = "latency_ratio" in found.table and found.table["latency_ratio"].notna().any()
     rows = []
     for line in lines:
@@ -78,7 +79,7 @@ def sweep(path: Path, ratios: Ratios = (), ends_only: bool = False) -> str:
             cells.append(figure(line, "latency_ratio", 1, spread=False))
         cells += [figure(line, column, 1, 1e-3, spread=False) for column in sizes]
         rows.append([_name(line), *cells, *(figure(line, column) for column in heads)])
-    head = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
+    head = f"mean ± standard deviation of {told} seeds" if seeds > 1 else ""
     timing = ["times as fast"] if timed else []
     return _rows([head, unit, *timing, *sizes.values(), *heads.values()], rows)
 

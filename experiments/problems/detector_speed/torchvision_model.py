@@ -7,21 +7,27 @@ names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-try:
-    import torch
-    import torchvision
-except ImportError:
-    torch = torchvision = None
 
 from experiments.errors import UserError
 
 if TYPE_CHECKING:
     from maskrcnn.data import Sample
 
+
+
+def _imported(name: str) -> Any:
+    """A module that is an extra; None where it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+torch, torchvision = _imported("torch"), _imported("torchvision")
 CLASSES = 90  # those of COCO's numbering, without the background
 
 

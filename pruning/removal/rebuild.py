@@ -127,14 +127,14 @@ class _Builder:
         twin = self._layer(layer, path)
         if is_model(layer) or type(layer).__module__.startswith("keras."):
             return twin(*args, **kwargs)
+        if not arguments_of(layer):
+            return twin(*args, **kwargs)  # `carry` names what is wrong
         try:
             outputs = twin(*args, **kwargs)
-        except Exception:
-            if not arguments_of(layer):
-                raise
-        else:
-            if [tuple(v.shape) for v in twin.variables] == self._shapes_left(layer) or not arguments_of(layer):
-                return outputs  # `carry` names what is wrong
+            if [tuple(v.shape) for v in twin.variables] == self._shapes_left(layer):
+                return outputs
+        except Exception:  # noqa: BLE001, S110 - whatever the class raises; it is called once more below
+            pass
         twin = self._as_it_was_made(layer)
         self._layers[id(layer)] = path, layer, twin
         return twin(*args, **kwargs)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from maskrcnn.data import Sample
 
 
-
 def _imported(name: str) -> Any:
     """A module that is an extra; None where it is not installed."""
     try:

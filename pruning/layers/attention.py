@@ -1,4 +1,4 @@
-"""Attention: with projections, multi-head and grouped, and of vectors as they are."""
+"""Attention: with projections, multi-head and grouped, of vectors as they are, and the raw operation."""
 
 import math
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ import numpy as np
 from pruning.graph.trace import Trace
 from pruning.graph.walk import Call
 from pruning.layers.dense import place_axis
-from pruning.layers.layer_rule import Kept, LayerRule, sum_over
+from pruning.layers.layer_rule import Kept, LayerRule, Locked, sum_over
 
 _ARGUMENTS = ("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask")
 
@@ -167,3 +167,11 @@ def _place_made(call: Call, trace: Trace, part: Any, axis: int, channels: Any, f
     """The axis of a projection's kernel and bias that makes channels."""
     place_axis(call, trace, part, axis, "makes", channels, folds)
     trace.slice(call, "makes", part.bias, axis, channels, kernel=False)
+
+
+class RawAttention(Locked):
+    """dot_product_attention of (B, T, heads, size) tensors, kept whole: queries with keys, and the weighted values."""
+
+    def macs(self, call: Call, sizes: Any) -> int:
+        query, key = call.inputs[:2]
+        return 2 * sizes(query) * int(key.shape[1])

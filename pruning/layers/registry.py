@@ -16,11 +16,11 @@ from pruning.layers.dense import Dense, EinsumDense
 from pruning.layers.embedding import Embedding, ReversibleEmbedding
 from pruning.layers.keeping import Elementwise, Keep
 from pruning.layers.layer_rule import FunctionRule, LayerRule, Locked
-from pruning.layers.merging import Stack, Tie
 from pruning.layers.norms import ACROSS_CHANNELS, BY_CONSTANTS, BatchNorm, GroupNorm, LayerScale, Rescaling, UnitNorm
-from pruning.layers.operations import OPERATIONS
+from pruning.layers.operations.merging import Stack, Tie
+from pruning.layers.operations.reshaping import Flatten, Permute, Reshape
+from pruning.layers.operations.table import OPERATIONS
 from pruning.layers.recurrent import Cell, ConvRecurrent, Recurrent
-from pruning.layers.reshaping import Flatten, Permute, Reshape
 from pruning.layers.wrappers import RNN, Bidirectional, SpectralNormalization, StackedCells, TimeDistributed
 
 NAMED: dict[str, LayerRule] = {

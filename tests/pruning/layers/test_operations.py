@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pruning
-from pruning.layers.operations import OPERATIONS
+from pruning.layers.operations.table import OPERATIONS
 
 L = keras.layers
 ops = keras.ops

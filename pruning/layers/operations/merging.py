@@ -198,6 +198,20 @@ class Contract(Weightless):
         return math.prod(lengths.values()) if len(operands) == 2 else 0
 
 
+class Gated(Weightless):
+    """glu: the second half of an axis gates the first; both halves live or die together."""
+
+    def channels(self, call: Call, trace: Trace) -> None:
+        along = call.layer.axis % len(call.inputs[0].shape)
+        trace.give(call.outputs[0], None, call)
+        for axis, channels in trace.axes(call.inputs[0]).items():
+            half = len(channels) // 2
+            if axis == along:
+                trace.tie(channels[:half], channels[half:])
+                channels = channels[:half]
+            trace.give(call.outputs[0], channels, call, axis)
+
+
 def contraction(call: Call) -> tuple[list[Any], list[str], str]:
     """The operands of a product over axes, a letter for every axis of each of them, and those of the output."""
     given = [value for value in (*call.args, *call.kwargs.values()) if value is not None]

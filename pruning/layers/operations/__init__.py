@@ -1,0 +1,1 @@
+"""What each raw operation of a Functional graph (keras.ops) does to channels."""

@@ -99,11 +99,14 @@ class Answers:
             missing.
         found: arrays that `Problem.churn` compares; what they are is the problem's own affair.
         others: column -> a measure that is no primary one, such as "mask_ap"; not kept in files.
+        by_class: column -> class -> that measure of the class alone, such as "mask_ap"; tallies have their own. What is
+            no measure, such as "objects", may stand beside them.
     """
 
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     found: Mapping[str, np.ndarray] = field(default_factory=dict)
     others: Mapping[str, Redrawn] = field(default_factory=dict)
+    by_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def redrawn(self, task: str, measure: str, primary: str) -> Redrawn | None:
         """A task's measure, for a bootstrap; None where the samples of it cannot be drawn again.

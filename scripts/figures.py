@@ -17,7 +17,7 @@ import yaml
 
 from experiments.problems.maskrcnn.maskrcnn_phases import PHASES
 from experiments.report.content import macs_unit, verdicts
-from experiments.report.findings_tables import contrasts, losses
+from experiments.report.findings_tables import classes, contrasts, losses
 from experiments.report.speed_tables import (
     beside_torchvision,
     coco_evaluation,
@@ -210,6 +210,7 @@ MAKERS: dict[str, Callable[[Path, Ratios], str]] = {
     "curves": lambda path, ratios: _rows(*curves(path)),
     "training_steps": lambda path, ratios: _rows(*training_steps(path)),
     "depth_growth": lambda path, ratios: _rows(*depth_growth(path)),
+    "classes": lambda path, ratios: _rows(*classes(path, ratios)),
     "losses": lambda path, ratios: _rows(*losses(path, ratios)),
     "questions": lambda path, ratios: questions(path),
     "questions_cut": lambda path, ratios: questions(path, "pruned"),

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from experiments.errors import UserError
 from experiments.plots import (
     breakdowns,
+    class_maps,
     compared,
     early_drop,
     examples,
@@ -35,6 +36,7 @@ PLOTS: dict[str, Callable[[Sweep, Options], list[Drawn]]] = {
     "parts": part_maps.plot,
     "prediction": early_drop.plot,
     "breakdowns": breakdowns.plot,
+    "classes": class_maps.plot,
     "widths": widths.plot,
     "schedule": training_curves.plot,
     "weights": weight_histograms.plot,

@@ -6,12 +6,11 @@ import functools
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
 from experiments.plots.elements.drawn import Drawn, Options, Skip
-from experiments.plots.elements.style import DIVERGING, INK, axes_grid, titled
+from experiments.plots.elements.heat_map import heat_map
+from experiments.plots.elements.style import INK, axes_grid, titled
 from experiments.table.sweep_data import Sweep
 from experiments.table.task_curves import change, counted, final_rows, labels, percent
 
@@ -74,7 +73,7 @@ def _figure(sweep: Sweep, curve: str, stages: dict[str, pd.DataFrame], changes: 
         means = changes.loc[rows.index].groupby([rows["asked"], rows["part"]]).mean()
         for axis, ratio in zip(line, ratios, strict=True):
             values = means.reindex([(ratio, part) for part in parts])[list(titles)].to_numpy() * 100
-            image = _map(axis, values, limit)
+            image = heat_map(axis, values, limit)
             axis.set_xticks(range(len(titles)), titles.values(), rotation=30, ha="right")
             axis.set_yticks(range(len(parts)), parts)
             axis.set_title(f"{percent(ratio)}, {stage}", fontsize=9, fontweight="normal")
@@ -84,16 +83,3 @@ def _figure(sweep: Sweep, curve: str, stages: dict[str, pd.DataFrame], changes: 
     bar.outline.set_visible(False)
     titled(figure, f"{sweep.name}: one part pruned at a time ({curve})")
     return figure
-
-
-def _map(axis: Axes, values: np.ndarray, limit: float) -> AxesImage:
-    image = axis.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
-    for (row, column), value in np.ndenumerate(values):
-        text = "–" if np.isnan(value) else f"{value:+.0f}".replace("-", "−") if abs(value) >= 0.5 else "0"
-        axis.text(
-            column, row, text, ha="center", va="center", fontsize=8, color="white" if abs(value) > 0.6 * limit else INK
-        )
-    axis.grid(False)
-    axis.spines[:].set_visible(False)
-    axis.tick_params(length=0)
-    return image

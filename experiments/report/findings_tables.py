@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.table.claims.verdicts import Comparison, compare_all
+from experiments.table.class_table import OBJECTS, class_changes, class_measures
 from experiments.table.selection import NoRuns, Selection, select
 from experiments.table.summary import figure, summary
 from experiments.table.sweep_data import Sweep, read
-from experiments.table.task_curves import names, percent
+from experiments.table.task_curves import labels, names, percent, whole_network_ends
 
 Table = tuple[list[str], list[list[str]]]
 POINTS = 100.0
@@ -82,6 +83,37 @@ def losses(path: Path, ratios: Sequence[float] = (), columns: Sequence[str] = ("
     titles = " / ".join(found.problem.measures[column].title for column in columns)
     rows = [[name, *(cells.get((name, ratio), "") for ratio in shown)] for name in names(found.table)]
     return [f"{titles}, points, ± standard deviation", *(f"{percent(ratio)} of the MACs" for ratio in shown)], rows
+
+
+def classes(path: Path, ratios: Sequence[float], columns: Sequence[str] = ("bbox_ap", "mask_ap")) -> Table:
+    """What each class has of measures in the dense model with the same extra training, and what every method changes.
+
+    Args:
+        path: of a sweep's runs.csv.
+        ratios: the one that the methods pruned.
+        columns: measures, of which each cell has one figure; means over seeds, in points.
+    """
+    found = read(path.parent)
+    ends = whole_network_ends(found.table)
+    ends = ends[ends["asked"].isin(ratios)].assign(curve=lambda rows: labels(rows, rows))
+    controls = found.table[found.table["run"].isin(ends["reference"]) & (found.table["stage"] == "dense_control")]
+    before = class_measures(found, controls).groupby("class", sort=False).mean()
+    changes = class_changes(found, ends)
+    row = changes.index.get_level_values("row")
+    after = {
+        name: changes[row.isin(ends.index[ends["curve"] == name])].groupby("class").mean()
+        for name in names(found.table)
+    }
+    titles = " / ".join(found.problem.measures[column].title for column in columns)
+    rows = [
+        [
+            name, f"{of[OBJECTS]:.0f}", " / ".join(f"{100 * of[column]:.1f}" for column in columns),
+            *(" / ".join(f"{100 * one.at[name, column]:+.1f}".replace("-", "−") for column in columns)
+              for one in after.values()),
+        ]
+        for name, of in before.iterrows() if of[list(columns)].notna().all()
+    ]  # fmt: skip
+    return [f"{titles}, points", "objects", "dense, same extra training", *after], rows
 
 
 def contrasts(path: Path, stage: str = "") -> tuple[Table, str]:

@@ -71,7 +71,8 @@ def _columns(sweep: Sweep, ends: pd.DataFrame) -> dict[str, Callable[[pd.DataFra
     found["its drop"] = _mean("worst_drop", 3)
     for task in sweep.tasks:
         if f"{task.name}_worst_class" in ends:
-            found[f"worst class: {task.title}"] = _worst_class(task.name, task.primary)
+            measure = next(one.name for one in task.measures if f"{task.name}_worst_{one.name}" in ends)
+            found[f"worst class: {task.title}"] = _worst_class(task.name, measure)
     for name, title in _TITLES.items():
         if name in ends:
             found[title] = _mean(name, 1)

@@ -15,6 +15,7 @@ from experiments.problem import Problem
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.run_folder import RunFolder
 from experiments.sample_answers import Answers, answers_path, keep_answers, read_answers
+from experiments.table.class_table import keep_class_measures
 from pruning.costs.model_cost import counted, without
 
 
@@ -47,7 +48,7 @@ class Measuring:
         return found, answers
 
     def keep(self, answers: Answers, folder: RunFolder, stage: str, dense: str | None) -> dict[str, float]:
-        """Keep what a run's network answered at a stage; how many answers are not the dense one's, as columns.
+        """Keep a run's answers at a stage, and its classes' measures; how many are not the dense one's, as columns.
 
         Args:
             answers: of the network.
@@ -56,6 +57,7 @@ class Measuring:
             dense: name of the dense run; None where this is the one.
         """
         keep_answers(folder.path, stage, answers)
+        keep_class_measures(folder.path, stage, class_measures(self._problem, answers))
         before = None if dense is None else read_answers(answers_path(folder.path.parent / dense, "dense"))
         shares = self._problem.churn(before, answers) if before is not None else {}
         return {f"churn_{task}_{name}": float(share) for task, of in shares.items() for name, share in of.items()}
@@ -105,15 +107,27 @@ class Measuring:
         self._work.did("picture", count, text)
 
 
-def worst_classes(problem: Problem, answers: Answers) -> dict[str, Any]:
-    """Of every task with classes the one of the worst primary measure, and that measure."""
-    found: dict[str, Any] = {}
+def class_measures(problem: Problem, answers: Answers) -> dict[str, Mapping[str, float]]:
+    """Column -> class -> its own figure: primary measures that have classes, and what else the problem tells."""
+    found: dict[str, Mapping[str, float]] = {}
     for task in problem.declaration().tasks:
-        by_class = answers.tallies[task.name].by_class() if task.name in answers.tallies else {}
-        if len(by_class) > 1:
-            worst = min if task.measure(task.primary).higher_is_better else max
-            name = worst(by_class, key=by_class.__getitem__)
-            found |= {f"{task.name}_worst_class": name, f"{task.name}_worst_{task.primary}": by_class[name]}
+        if task.name in answers.tallies and (by_class := answers.tallies[task.name].by_class()):
+            found[task.column] = by_class
+    return found | dict(answers.by_class)
+
+
+def worst_classes(problem: Problem, answers: Answers) -> dict[str, Any]:
+    """Of every task with classes the worst one and its figure, by the primary measure or the first that is told."""
+    found: dict[str, Any] = {}
+    told = class_measures(problem, answers)
+    for task in problem.declaration().tasks:
+        columns = {f"{task.name}_{measure.name}": measure for measure in task.measures}
+        column = next((column for column in told if column in columns), None)
+        known = {name: value for name, value in told.get(column or "", {}).items() if not math.isnan(value)}
+        if column is not None and len(known) > 1:
+            worst = min if columns[column].higher_is_better else max
+            name = worst(known, key=known.__getitem__)
+            found |= {f"{task.name}_worst_class": name, f"{task.name}_worst_{columns[column].name}": known[name]}
     return found
 
 

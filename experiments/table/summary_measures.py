@@ -41,8 +41,9 @@ def summary_columns(problem: Declaration) -> dict[str, str]:
             "as it is: says nothing of other seeds"
         )
         known[f"delta_{task.column}_high"] = f"upper end of the interval of delta_{task.column}"
-        known[f"{task.name}_worst_class"] = f"the class of the worst {task.column}"
-        known[f"{task.name}_worst_{task.primary}"] = "its figure"
+        known[f"{task.name}_worst_class"] = f"the class of the worst {task.column}, or of the measure that follows"
+        for measure in task.measures:
+            known[f"{task.name}_worst_{measure.name}"] = f"that class's {task.name}_{measure.name}"
     return known
 
 

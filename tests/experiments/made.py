@@ -85,6 +85,8 @@ PARTS = {
     "box_head": {"bbox": 0.8, "class": 0.9},
     "mask_head": {"mask": 0.9},
 }
+# Class -> how many objects it has, and how much of what the task loses it loses.
+CLASSES = {"star": (5, 2.0), "square": (40, 1.0), "circle": (25, 0.5)}
 GROUPS = {
     "features/stem_conv": 32, "features/res2_1_1_conv": 32, "features/res3_1_1_conv": 64,
     "features/res4_1_1_conv": 128, "features/res5_1_1_conv": 256, "features/fpn_lateral5": 64,
@@ -225,6 +227,12 @@ def _write_files(folder: Path, row: pd.Series, random: np.random.Generator) -> N
     }  # fmt: skip
     (folder / "record.json").write_text(json.dumps(record))
     (folder / "settings.json").write_text(json.dumps({"seed": int(row["seed"]), "ratio": ratio}))
+    lost = {column: DENSE["class_accuracy"] - row[column] for column in ("class_accuracy", "mask_ap")}
+    classes = {
+        name: {"objects": objects, **{column: 0.9 - share * of for column, of in lost.items()}}
+        for name, (objects, share) in CLASSES.items()
+    }
+    pd.DataFrame(classes).T.to_csv(folder / f"{row['stage']}.classes.csv", index_label="class")
     steps = np.arange(10, 151, 10)
     losses = {
         name: start * np.exp(-steps / 90) + random.uniform(0.01, 0.02, len(steps))

@@ -4,7 +4,8 @@ Weights are random, batch norms recalibrated on the picture, and the score thres
 proposals and detections as it may, and the table shows how many. Each smaller model and the dense one take turns on
 one picture, by the clock and by the processors' time, which a neighbour on the machine disturbs less. Writes
 results/speed/<network>.csv (a row for each criterion, rounding and ratio) and <network>.json (settings, machine,
-versions, graph).
+versions, graph). With --measure latency the ratios are of the time of `detect`: each step of the search removes
+channels and times what is left. The files are <network>_latency.csv and .json then.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Speed(Settings):
     size: int = 0
     """height and width of the picture, px; 0: 512, of facades 320."""
     ratios: tuple[Annotated[float, Gt(0), Lt(1)], ...] = (0.25, 0.5, 0.75)
-    """fractions of the MACs to remove."""
+    """fractions of the MACs, or of the time, to remove."""
+    measure: Literal["macs", "latency"] = "macs"
+    """what the ratios are of: the MACs, or the time of `detect`, measured anew at each step of the search."""
     scope: Literal["layer", "part", "global"] = "layer"
     """where channels compete; layer takes the same share of every layer of every part."""
     criteria: tuple[Literal["group_l1", "l1", "random"], ...] = ("group_l1",)
@@ -138,6 +141,10 @@ def peak_bytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def _detect(model: maskrcnn.MaskRCNN, picture: Any) -> Any:
+    return model.detect(picture)
+
+
 def timed(small: maskrcnn.MaskRCNN, dense: maskrcnn.MaskRCNN, picture: Any, rounds: int) -> dict[str, Any]:
     """Columns about `detect` of both, in turns."""
     warmup = 2
@@ -179,12 +186,17 @@ def run(settings: Speed) -> tuple[pd.DataFrame, dict[str, Any]]:
         "file_bytes": file_bytes(model, folder),
     }]
     scores = {name: CRITERIA[name]()(graph) for name in settings.criteria}
+
+    def timer(small: maskrcnn.MaskRCNN, dense: maskrcnn.MaskRCNN) -> pruning.Latency:
+        return pruning.latency(calibrated(small, pictures), picture, dense, call=_detect, rounds=settings.rounds)
+
+    at = {"timer": timer} if settings.measure == "latency" else {"input_shapes": shapes}
     choices = list(itertools.product(settings.criteria, settings.round_to, settings.ratios))
     with Progress() as bar:
         for criterion, round_to, ratio in bar.track(choices, description="removing and timing"):
             began = time.perf_counter()
-            plan = pruning.plan(graph, scores[criterion], ratio, scope=settings.scope, measure="macs",
-                                round_to=round_to, input_shapes=shapes)
+            plan = pruning.plan(graph, scores[criterion], ratio, scope=settings.scope,
+                                measure=settings.measure, round_to=round_to, **at)
             planned = time.perf_counter()
             small = pruning.remove(model, plan)
             removed = time.perf_counter()
@@ -214,13 +226,15 @@ def main() -> int:
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
     table, together = run(settings)
-    write_text(folder / f"{settings.network}.csv", table.to_csv(index=False))
-    write_text(folder / f"{settings.network}.json", json.dumps(together, indent=1) + "\n")
+    name = f"{settings.network}_latency" if settings.measure == "latency" else settings.network
+    write_text(folder / f"{name}.csv", table.to_csv(index=False))
+    write_text(folder / f"{name}.json", json.dumps(together, indent=1) + "\n")
+    of = "the time" if settings.measure == "latency" else "MACs"
     print(f"graph: {together['graph_seconds']:.2f} s, {together['groups']} groups")
     for row in table.iloc[1:].to_dict("records"):
-        print(f"{row['criterion']}, widths in {row['round_to']:.0f}s, {row['asked']:.0%} of MACs asked, "
+        print(f"{row['criterion']}, widths in {row['round_to']:.0f}s, {row['asked']:.0%} of {of} asked, "
               f"{row['achieved']:.1%} gone: {row['speedup']:.2f} times as fast ({row['dense_detect_ms']:.0f} -> "
               f"{row['detect_ms']:.0f} ms; processors {row['cpu_speedup']:.2f}); plan {row['plan_seconds']:.2f} s, "
               f"removal {row['remove_seconds']:.2f} s, peak {row['peak_bytes'] / 1e9:.2f} GB")
-    print(f"written: {folder / settings.network}.csv")
+    print(f"written: {folder / name}.csv")
     return 0

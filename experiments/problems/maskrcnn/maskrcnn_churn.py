@@ -24,7 +24,7 @@ COLUMNS = {
 def kept_answers(evaluation: Any, class_names: Sequence[str]) -> Answers:
     """What `Problem.evaluate_with_answers` keeps of an evaluation.
 
-    The tallies are those of the isolated measures; beside them stand box AP and mask AP.
+    The tallies are those of the isolated measures; beside them stand box AP and mask AP, of all and of each class.
 
     Args:
         evaluation: of `maskrcnn.evaluation.evaluate_in_detail`.
@@ -44,7 +44,12 @@ def kept_answers(evaluation: Any, class_names: Sequence[str]) -> Answers:
         "label": np.array([row["category_id"] for row in shown], np.int32),
         "box": boxes,
     }
-    return Answers(tallies, found, {f"{task}_ap": ranked for task, ranked in evaluation.ranked.items()})
+    ranked = {f"{task}_ap": one for task, one in evaluation.ranked.items()}
+    by_class = {
+        column: {name: of[column] for name, of in evaluation.per_class.items()}
+        for column in ("objects", "bbox_ap", "mask_ap")
+    }
+    return Answers(tallies, found, ranked, by_class)
 
 
 def churn(dense: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:

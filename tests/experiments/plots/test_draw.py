@@ -41,7 +41,7 @@ def test_every_plot_is_drawn(drawn):
     figures, skipped = drawn
     assert [one.name for one in figures] == [
         "tradeoff", "tradeoff_delta", "tradeoff_end_to_end", "tradeoff_end_to_end_delta", "tasks", "pareto", "parts",
-        "prediction", "tide", "widths", "schedule", "weights",
+        "prediction", "tide", "classes", "widths", "schedule", "weights",
     ]  # fmt: skip
     assert [line.split(":")[0] for line in skipped] == ["pictures"]
     assert "dense model of seed 0 is not there" in skipped[0]
@@ -102,6 +102,7 @@ def test_files_are_png_and_svg(made, tmp_path, monkeypatch):
         "widths": "no run at 50% of seed 0 has a plan.json",
         "schedule": "no run of seed 0 has a history.csv with losses of two epochs or more",
         "weights": "no run at 50% of seed 0 has a histograms.json",
+        "classes": "no run kept measures of single classes, or its reference did not",
         "pictures": "the dense model of seed 0 is not there (git does not keep model.keras)",
     }
 
@@ -112,7 +113,7 @@ def test_a_sweep_that_has_only_a_dense_model_has_no_plot_and_no_error(made, tmp_
     table.to_csv(folder / "runs.csv", index=False)
     said = []
     assert draw_all(folder, say=said.append) == []
-    assert len(said) == 10
+    assert len(said) == 11
 
 
 def test_a_cost_that_the_table_lacks_is_said(made, tmp_path):
@@ -268,7 +269,7 @@ def test_a_lost_recipe_is_said(pictured, monkeypatch):
 def test_a_figure_by_its_name(sweep):
     assert sweep.kinds == [
         "tradeoff", "tradeoff_delta", "tradeoff_end_to_end", "tradeoff_end_to_end_delta", "tasks", "pareto", "parts",
-        "prediction", "tide", "widths", "schedule", "weights",
+        "prediction", "tide", "classes", "widths", "schedule", "weights",
     ]  # fmt: skip
     figure = sweep.plot("tradeoff", cost="latency")
     assert [axis.get_xlabel() for axis in figure.axes] == ["measured latency left"] * 4
@@ -317,6 +318,7 @@ def test_another_problem_has_every_plot_that_it_can(others):
     ]  # fmt: skip
     assert [line.split(": left out: ")[1].split(";")[0] for line in skipped] == [
         "every run prunes the whole network", "the problem declares no breakdown of its measures",
+        "no run kept measures of single classes, or its reference did not",
         "the dense model of seed 0 is not there (git does not keep model.keras)",
     ]  # fmt: skip
 

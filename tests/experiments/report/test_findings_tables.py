@@ -72,3 +72,21 @@ def test_a_side_that_stands_for_several_kinds_of_run_is_said(runs, tmp_path):
     pd.concat([table, other]).to_csv(tmp_path / "mixed" / "runs.csv", index=False)
     with pytest.raises(UserError, match=r"'l1,scope=layer' stands for runs that differ \(retraining"):
         findings_tables.contrasts(tmp_path / "mixed" / "runs.csv")
+
+
+def test_classes_stand_beside_each_other_by_method(made_sweep, made):
+    columns = ("class_accuracy", "mask_ap")
+    head, rows = findings_tables.classes(made_sweep / "runs.csv", (0.5,), columns)
+    assert head[:3] == ["class accuracy / mask AP, points", "objects", "dense, same extra training"]
+    assert head[3:] == ["l1", "taylor", "random"]
+    assert [row[:2] for row in rows] == [["square", "40"], ["circle", "25"], ["star", "5"]]
+    table = read(made_sweep).table
+    ends = table.query("criterion == 'random' and asked == 0.5 and stage == 'removed' and part == 'all'")
+    for name, _, control, *changes in rows:
+        share = made.CLASSES[name][1]
+        said = [float(text) for text in changes[2].replace("−", "-").split(" / ")]
+        expected = [100 * share * ends[f"delta_{column}"].mean() for column in columns]
+        assert said == pytest.approx(expected, abs=0.051)
+        tops = table.query("stage == 'dense_control'")
+        accuracy = 100 * (0.9 - share * (made.DENSE["class_accuracy"] - tops["class_accuracy"].mean()))
+        assert float(control.split(" / ")[0]) == pytest.approx(accuracy, abs=0.051)

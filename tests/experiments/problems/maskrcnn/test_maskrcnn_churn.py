@@ -53,6 +53,10 @@ def test_the_sums_of_pictures_give_the_isolated_measures_again(tiny):
     assert np.mean(list(by_class.values())) == pytest.approx(measures["class"]["accuracy"])
     assert "background" in by_class
     assert set(answers.found) == {"picture", "label", "box"}
+    assert set(answers.by_class) == {"objects", "bbox_ap", "mask_ap"}
+    assert {name for of in answers.by_class.values() for name in of} == set(by_class) - {"background"}
+    for task in ("bbox", "mask"):
+        assert np.nanmean(list(answers.by_class[f"{task}_ap"].values())) == pytest.approx(measures[task]["ap"])
     assert {task.name: task.primary for task in problem.tasks} == {
         "bbox": "refined_iou", "class": "accuracy", "mask": "iou", "proposal": "ar100",
     }  # fmt: skip

@@ -16,7 +16,7 @@ import maskrcnn
 
 
 class Ours:
-    """The model, and its two calls.
+    """The model, and its calls.
 
     Args:
         size: height and width of the pictures, px.
@@ -34,7 +34,7 @@ class Ours:
         report = maskrcnn.weights.load_torchvision(self.model, dict(state))
         if report.missing:
             raise RuntimeError(f"weights are missing: {report}")
-        self.image = samples[0].image
+        self.images = [sample.image for sample in samples]
         data = maskrcnn.data.Dataset("benchmark", names, len(samples), samples.__getitem__)
         batch = next(iter(maskrcnn.data.batches(data, self.model.config, len(samples), training=False)))
         self.batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
@@ -42,7 +42,10 @@ class Ours:
         self.model.make_train_function()
 
     def detect(self) -> maskrcnn.Detections:
-        return self.model.detect(self.image)
+        return self.model.detect(self.images[0])
+
+    def detect_all(self) -> list[maskrcnn.Detections]:
+        return self.model.detect(self.images)
 
     def step(self) -> None:
         logs = self.model.train_function(self.batches)

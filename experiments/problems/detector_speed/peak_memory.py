@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.errors import UserError
+
 if TYPE_CHECKING:
     from maskrcnn.data import Sample
 
@@ -27,7 +29,7 @@ WHAT = ("detect", "step")
 
 
 def peaks(
-    size: int, threads: int, state: Mapping[str, np.ndarray], samples: Sequence[Sample]
+    size: int, threads: int, state: Mapping[str, np.ndarray], samples: Sequence[Sample], what: Sequence[str] = WHAT
 ) -> dict[str, dict[str, dict[str, int]]]:
     """Bytes before the first call and at most: what is called -> whose process it is.
 
@@ -36,18 +38,24 @@ def peaks(
         threads: of an operation.
         state: torchvision's weights by name.
         samples: the pictures of a training step; the first is the one to detect in.
+        what: methods of `Ours` and `Torchvision`.
+
+    Raises:
+        UserError: a process was killed, as a rule for want of memory.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "work.pickle"
         # Bare arrays: whoever reads them does not import this project, and TensorFlow with it.
         pictures = [[sample.image, sample.boxes, sample.labels, sample.masks] for sample in samples]
         path.write_bytes(pickle.dumps({"size": size, "threads": threads, "state": dict(state), "pictures": pictures}))
-        return {what: {who: _process(who, what, path) for who in WHO} for what in WHAT}
+        return {one: {who: _process(who, one, path) for who in WHO} for one in what}
 
 
 def _process(who: str, what: str, path: Path) -> dict[str, int]:
     command = [sys.executable, "-m", __name__, who, what, str(path)]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    answer = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    if answer.returncode:
+        raise UserError(f"the process for {what} of {who} ended with {answer.returncode}; with -9, for want of memory")
     return json.loads(answer.stdout.splitlines()[-1])
 
 

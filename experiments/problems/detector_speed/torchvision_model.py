@@ -31,7 +31,7 @@ CLASSES = 90  # those of COCO's numbering, without the background
 
 
 class Torchvision:
-    """A model whose batch norms are frozen, as with any pretrained backbone, and its two calls.
+    """A model whose batch norms are frozen, as with any pretrained backbone, and its calls.
 
     Args:
         size: height and width of the pictures, px.
@@ -108,6 +108,11 @@ class Torchvision:
         self.model.eval()
         with torch.inference_mode():
             return self.model(self.images[:1])[0]
+
+    def detect_all(self) -> list[dict[str, Any]]:
+        self.model.eval()
+        with torch.inference_mode():
+            return self.model(self.images)
 
     def step(self) -> None:
         self.model.train()

@@ -46,22 +46,26 @@ def memory(path: Path) -> Table:
 
 
 def removal(path: Path, ratios: tuple[float, ...] = ()) -> Table:
-    """What removing parts of the MACs gains: each criterion, rounding and ratio, or the given ratios alone."""
-    table = pd.read_csv(path).query("asked > 0")
+    """What removing parts of the MACs, or of the time, gains: each criterion, rounding and ratio, or given ratios."""
+    whole = pd.read_csv(path)
+    dense, table = whole.query("asked == 0").iloc[0], whole.query("asked > 0")
+    of_time = path.stem.endswith("_latency")
     several = "criterion" in table and len(table[["criterion", "round_to"]].drop_duplicates()) > 1
     by_cpu = "cpu_speedup" in table
     rows = [
         [
             *([CRITERIA[row["criterion"]], f"{row['round_to']:.0f}"] if several else []),
-            f"{row['asked']:.0%}", f"{row['achieved']:.1%}", f"{row['macs'] / 1e9:.2f}", f"{row['params'] / 1e6:.1f}",
-            f"{row['file_bytes'] / 2**20:.0f}", f"{row['speedup']:.2f}",
+            f"{row['asked']:.0%}", f"{row['achieved']:.1%}",
+            *([f"{1 - row['macs'] / dense['macs']:.1%}"] if of_time else []),
+            f"{row['macs'] / 1e9:.2f}", f"{row['params'] / 1e6:.1f}", f"{row['file_bytes'] / 2**20:.0f}",
+            f"{row['speedup']:.2f}",
             *([f"{row['cpu_speedup']:.2f}"] if by_cpu else []),
         ]
         for row in table.to_dict("records") if not ratios or row["asked"] in ratios
     ]  # fmt: skip
     choice, cpu = ["criterion", "multiples of"] if several else [], ["by processor time"] if by_cpu else []
-    head = ["MACs asked", "MACs gone", "GMACs left", "M parameters", "file, MiB", "times as fast"]
-    return [*choice, *head, *cpu], rows
+    asked = ["time asked", "time gone in the search", "MACs gone"] if of_time else ["MACs asked", "MACs gone"]
+    return [*choice, *asked, "GMACs left", "M parameters", "file, MiB", "times as fast", *cpu], rows
 
 
 def curves(path: Path) -> Table:

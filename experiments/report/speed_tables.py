@@ -45,6 +45,17 @@ def memory(path: Path) -> Table:
     return ["GB", "taskprune", "torchvision"], rows
 
 
+def large_batch(path: Path) -> Table:
+    """Most memory where pictures are large, crowded and many, beside torchvision's."""
+    names = {"detect_all": "detection in {} at once", "step": "training steps of {}"}
+    rows = []
+    for (what, count), group in pd.read_csv(path).groupby(["what", "pictures"], sort=False):
+        held = group.set_index("who")["peak_bytes"] / 1e9
+        pictures = "1 picture" if count == 1 else f"{count} pictures"
+        rows.append([names[what].format(pictures), f"{held['taskprune']:.2f}", f"{held['torchvision']:.2f}"])
+    return ["GB", "taskprune", "torchvision"], rows
+
+
 def removal(path: Path, ratios: tuple[float, ...] = ()) -> Table:
     """What removing parts of the MACs, or of the time, gains: each criterion, rounding and ratio, or given ratios."""
     whole = pd.read_csv(path)

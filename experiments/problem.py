@@ -92,14 +92,14 @@ class Problem:
         """`evaluate`, and what the model answered on each sample, for intervals, worst class, churn; None: not kept."""
         return self.evaluate(model, split), None
 
-    def churn(self, dense: Answers, now: Answers) -> Measured:
+    def churn(self, dense: Answers, now: Answers) -> Mapping[str, Mapping[str, Any]]:
         """How many answers are others than the dense model's, whether or not a measure moves.
 
         Args:
             dense, now: of `evaluate_with_answers`, on the same split.
 
         Returns:
-            {task: {what: share}}, such as {"digit": {"changed": 0.1, "lost": 0.07, "gained": 0.03}}.
+            {task: {what: share, or {class: share}}}, such as {"digit": {"changed": 0.1, "lost": 0.07, "gained": 0.03}}.
         """
         return {}
 

@@ -48,7 +48,7 @@ class Measuring:
         return found, answers
 
     def keep(self, answers: Answers, folder: RunFolder, stage: str, dense: str | None) -> dict[str, float]:
-        """Keep a run's answers at a stage, and its classes' measures; how many are not the dense one's, as columns.
+        """Keep a run's answers at a stage, and what is known of classes; how many are not the dense one's, as columns.
 
         Args:
             answers: of the network.
@@ -57,10 +57,12 @@ class Measuring:
             dense: name of the dense run; None where this is the one.
         """
         keep_answers(folder.path, stage, answers)
-        keep_class_measures(folder.path, stage, class_measures(self._problem, answers))
         before = None if dense is None else read_answers(answers_path(folder.path.parent / dense, "dense"))
         shares = self._problem.churn(before, answers) if before is not None else {}
-        return {f"churn_{task}_{name}": float(share) for task, of in shares.items() for name, share in of.items()}
+        columns = {f"churn_{task}_{name}": share for task, of in shares.items() for name, share in of.items()}
+        by_class = {name: share for name, share in columns.items() if isinstance(share, Mapping)}
+        keep_class_measures(folder.path, stage, class_measures(self._problem, answers) | by_class)
+        return {name: float(share) for name, share in columns.items() if name not in by_class}
 
     def floor(self) -> dict[str, float]:
         """Measures of trivial predictors, as columns of a row."""

@@ -12,10 +12,13 @@ from maskrcnn.box_overlap import pairwise_iou
 
 MIN_SCORE = 0.5  # of a detection that one would show
 MIN_IOU = 0.5
+SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, np.inf)}  # COCO's areas, px
 COLUMNS = {
     "churn_bbox_lost": f"share of the dense network's detections (score {MIN_SCORE} and above) that have no "
     f"counterpart here, matched one to one by box IoU {MIN_IOU} and above, the largest first",
     "churn_bbox_gained": "detections here without a counterpart there, as a share of the dense network's",
+    **{f"churn_bbox_lost_{size}": f"churn_bbox_lost of the {size} ones (COCO's areas, of the dense network's box)"
+       for size in SIZES},
     "churn_class_relabelled": "share of the dense network's detections whose counterpart here has another class",
     "churn_bbox_moved": "1 minus the mean IoU of detections with their counterparts",
 }
@@ -52,30 +55,46 @@ def kept_answers(evaluation: Any, class_names: Sequence[str]) -> Answers:
     return Answers(tallies, found, ranked, by_class)
 
 
-def churn(dense: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def churn(
+    dense: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray], class_names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """Detections lost, gained, relabelled and moved, as shares of the dense network's; NaN where that finds nothing.
+
+    Those lost also by the size of the dense network's box, and lost and relabelled ones by its class.
 
     Args:
         dense, now: "picture" (N,), "label" (N,) and "box" (N, 4) xyxy of shown detections, best first in a picture.
+        class_names: of the labels from 1 on.
     """
     total = len(dense["picture"])
-    if not total:
-        return {"bbox": dict.fromkeys(("lost", "gained", "moved"), np.nan), "class": {"relabelled": np.nan}}
     pairs: list[tuple[int, int, float]] = []
     for picture in np.intersect1d(dense["picture"], now["picture"]):
         before, after = (np.flatnonzero(one["picture"] == picture) for one in (dense, now))
         pairs += [
             (before[i], after[j], iou) for i, j, iou in matched(pairwise_iou(dense["box"][before], now["box"][after]))
         ]
-    relabelled = sum(dense["label"][i] != now["label"][j] for i, j, _ in pairs)
+    lost, relabelled = np.ones(total, bool), np.zeros(total, bool)
+    for i, j, _ in pairs:
+        lost[i], relabelled[i] = False, dense["label"][i] != now["label"][j]
+    areas = np.prod(dense["box"][:, 2:] - dense["box"][:, :2], axis=1)
+    of_class = {name: dense["label"] == label for label, name in enumerate(class_names, 1)}
     return {
         "bbox": {
-            "lost": 1 - len(pairs) / total,
-            "gained": (len(now["picture"]) - len(pairs)) / total,
+            "lost": _share(lost),
+            "gained": (len(now["picture"]) - len(pairs)) / total if total else np.nan,
             "moved": 1 - float(np.mean([iou for *_, iou in pairs])) if pairs else np.nan,
+            **{f"lost_{size}": _share(lost[(areas >= low) & (areas < high)]) for size, (low, high) in SIZES.items()},
+            "lost_by_class": {name: _share(lost[its]) for name, its in of_class.items()},
         },
-        "class": {"relabelled": relabelled / total},
+        "class": {
+            "relabelled": _share(relabelled),
+            "relabelled_by_class": {name: _share(relabelled[its]) for name, its in of_class.items()},
+        },
     }
+
+
+def _share(flags: np.ndarray) -> float:
+    return float(flags.mean()) if len(flags) else np.nan
 
 
 def matched(ious: np.ndarray) -> list[tuple[int, int, float]]:

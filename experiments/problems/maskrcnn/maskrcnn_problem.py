@@ -174,8 +174,8 @@ class MaskRCNNProblem(Problem):
         sure = confident(found, self.recipe.evaluation.confidences)
         return {task: {**measures, **sure.get(task, {})} for task, measures in found.measures.items()}
 
-    def churn(self, dense: Answers, now: Answers) -> Mapping[str, Mapping[str, float]]:
-        return churn(dense.found, now.found)
+    def churn(self, dense: Answers, now: Answers) -> Mapping[str, Mapping[str, Any]]:
+        return churn(dense.found, now.found, self.pictures.class_names)
 
     def evaluate_in_detail(self, model: keras.Model, split: str) -> dict[str, Any]:
         found = evaluate_in_detail(

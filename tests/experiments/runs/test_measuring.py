@@ -1,9 +1,13 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 
-from experiments.runs.measuring import class_measures, worst_classes
+from experiments.runs.measuring import Measuring, class_measures, worst_classes
+from experiments.runs.monitoring.progress_bar import Meter
+from experiments.runs.run_folder import RunFolder
 from experiments.sample_answers import Answers, Tally
+from experiments.table.class_table import class_file
 
 
 def test_the_worst_class_is_told_of_every_task_that_knows_classes(made):
@@ -31,3 +35,34 @@ def test_where_lower_is_better_the_worst_is_the_highest(made):
     answers = Answers(by_class={"class_nll": {"a": 0.1, "b": 0.9}})
     problem = SimpleNamespace(declaration=lambda: made.PROBLEM)
     assert worst_classes(problem, answers) == {"class_worst_class": "b", "class_worst_nll": 0.9}
+
+
+def test_what_changed_is_kept_as_columns_and_by_class(made, tmp_path):
+    """Shares are columns of the row; those of single classes stand in the run's own table."""
+    seen = {}
+
+    class Changed:
+        recipe = SimpleNamespace(evaluation=SimpleNamespace(split="test"))
+
+        def declaration(self):
+            return made.PROBLEM
+
+        def watch(self, progress):
+            pass
+
+        def churn(self, dense, now):
+            seen["pair"] = dense.found["x"].tolist(), now.found["x"].tolist()
+            return {"bbox": {"lost": 0.5, "lost_by_class": {"a": 0.25, "b": 1.0}}}
+
+    measuring = Measuring(Changed(), Meter())
+    folders = {name: RunFolder(tmp_path / name) for name in ("dense-s0", "pruned-s0")}
+    for folder in folders.values():
+        folder.path.mkdir()
+    answers = [Answers(found={"x": np.array([number])}, by_class={"bbox_ap": {"a": 0.5, "b": 0.1}}) for number in (1, 2)]
+    assert measuring.keep(answers[0], folders["dense-s0"], "dense", None) == {}
+    assert measuring.keep(answers[1], folders["pruned-s0"], "pruned", "dense-s0") == {"churn_bbox_lost": 0.5}
+    assert seen["pair"] == ([1], [2])
+    tables = [pd.read_csv(class_file(tmp_path / run, stage), index_col="class")
+              for run, stage in (("dense-s0", "dense"), ("pruned-s0", "pruned"))]  # fmt: skip
+    assert list(tables[0]) == ["bbox_ap"] and list(tables[1]) == ["bbox_ap", "churn_bbox_lost_by_class"]
+    assert tables[1].loc["b"].tolist() == [0.1, 1.0]

@@ -6,6 +6,8 @@ import pytest
 from experiments.lookup import open_problem
 from experiments.problems.maskrcnn.maskrcnn_churn import churn, matched
 
+NAMES = ("a", "b", "c", "d")
+
 
 def shown(*rows):
     """(picture, label, x, y): boxes of 10 px."""
@@ -17,22 +19,40 @@ def shown(*rows):
 def test_detections_are_lost_gained_relabelled_and_moved():
     dense = shown((0, 1, 0, 0), (0, 2, 50, 50), (1, 1, 0, 0), (2, 3, 9, 9))
     now = shown((0, 1, 0, 0), (0, 1, 50, 50), (0, 1, 80, 0), (1, 1, 0, 2), (3, 1, 0, 0))
-    found = churn(dense, now)
+    found = churn(dense, now, NAMES)
     # Picture 2's is lost; one each in pictures 0 and 3 is new; picture 0's second has another class.
     assert found["bbox"]["lost"] == pytest.approx(1 / 4)
     assert found["bbox"]["gained"] == pytest.approx(2 / 4)
     assert found["class"]["relabelled"] == pytest.approx(1 / 4)
     assert found["bbox"]["moved"] == pytest.approx(1 - (1 + 1 + 80 / 120) / 3)
-    same = churn(dense, dense)
-    assert same["bbox"] == {"lost": 0.0, "gained": 0.0, "moved": pytest.approx(0.0)}
+    assert found["bbox"]["lost_by_class"] == pytest.approx({"a": 0, "b": 0, "c": 1, "d": np.nan}, nan_ok=True)
+    assert found["class"]["relabelled_by_class"] == pytest.approx({"a": 0, "b": 1, "c": 0, "d": np.nan}, nan_ok=True)
+    same = churn(dense, dense, NAMES)
+    assert {name: same["bbox"][name] for name in ("lost", "gained", "moved")} == pytest.approx(
+        {"lost": 0.0, "gained": 0.0, "moved": 0.0}
+    )
     assert same["class"]["relabelled"] == 0
 
 
 def test_a_network_that_finds_nothing():
     some, none = shown((0, 1, 0, 0)), shown()
-    lost = churn(some, none)
+    lost = churn(some, none, NAMES)
     assert lost["bbox"]["lost"] == 1.0 and lost["bbox"]["gained"] == 0.0 and np.isnan(lost["bbox"]["moved"])
-    assert all(np.isnan(value) for of in churn(none, some).values() for value in of.values())
+    shares = [value for of in churn(none, some, NAMES).values() for value in of.values() if not isinstance(value, dict)]
+    assert len(shares) == 7 and np.isnan(shares).all()
+
+
+def test_what_is_lost_is_told_by_its_size():
+    """Areas of COCO: under 32, and from 96 px squared on."""
+    sides = [10, 32, 95, 96, 200]
+    dense = {
+        "picture": np.arange(5), "label": np.ones(5, int),
+        "box": np.array([[0, 0, side, side] for side in sides], np.float32),
+    }  # fmt: skip
+    now = {name: values[[0, 2, 4]] for name, values in dense.items()}
+    found = churn(dense, now, NAMES)["bbox"]
+    assert (found["lost_small"], found["lost_medium"], found["lost_large"]) == (0.0, 0.5, 0.5)
+    assert found["lost"] == pytest.approx(0.4)
 
 
 def test_pairs_are_one_to_one_and_the_largest_overlap_first():

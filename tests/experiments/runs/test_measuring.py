@@ -58,7 +58,8 @@ def test_what_changed_is_kept_as_columns_and_by_class(made, tmp_path):
     folders = {name: RunFolder(tmp_path / name) for name in ("dense-s0", "pruned-s0")}
     for folder in folders.values():
         folder.path.mkdir()
-    answers = [Answers(found={"x": np.array([number])}, by_class={"bbox_ap": {"a": 0.5, "b": 0.1}}) for number in (1, 2)]
+    by_class = {"bbox_ap": {"a": 0.5, "b": 0.1}}
+    answers = [Answers(found={"x": np.array([number])}, by_class=by_class) for number in (1, 2)]
     assert measuring.keep(answers[0], folders["dense-s0"], "dense", None) == {}
     assert measuring.keep(answers[1], folders["pruned-s0"], "pruned", "dense-s0") == {"churn_bbox_lost": 0.5}
     assert seen["pair"] == ([1], [2])

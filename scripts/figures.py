@@ -44,7 +44,7 @@ BUDGETS = {"params": "parameters", "macs": "MACs"}
 Ratios = tuple[float, ...]
 # Sweeps made while `l1` was the name of what is `group_l1` now; one that is made again leaves this list.
 OF_VERSION_0_1 = {
-    "backbones", "backbones_facades", "balloon", "digits_int8", "digits_retraining", "facades", "faster_rcnn",
+    "backbones", "backbones_facades", "balloon", "digits_int8", "digits_retraining", "faster_rcnn",
     "noise_pilot", "shapes_hard_reference", "shapes_parts",
 }  # fmt: skip
 TABLES = ("sweep", "ends", "noise", "models")  # makers of tables whose rows have names of criteria, or are of one

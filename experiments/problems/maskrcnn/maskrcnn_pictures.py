@@ -14,6 +14,7 @@ from experiments.problems.maskrcnn.maskrcnn_settings import DataSettings, Detect
 from maskrcnn.evaluation import KnownTruth, ProbeSet, probe_set
 
 _CHOICE = 20_011  # keeps the choice of pictures apart from other streams of a seed
+_CROWD = 30  # objects: the names of more hide a picture
 
 
 class Pictures:
@@ -114,10 +115,15 @@ class Pictures:
         return self["train"].subset([int(index) for index in order[:count]])
 
     def busiest(self, split: str, count: int) -> list[Any]:
-        """The samples with the most objects among the first fifty: they show the most."""
+        """The samples among the first fifty that show the most: most classes, then most objects, but no crowd.
+
+        Where there are over thirty objects, their names hide the picture: such samples come last.
+        """
         pictures = self[split]
-        amounts = [len(pictures[i].labels) for i in range(min(50, len(pictures)))]
-        return [pictures[int(i)] for i in sorted(np.argsort(-np.asarray(amounts), kind="stable")[:count])]
+        labels = [pictures[i].labels for i in range(min(50, len(pictures)))]
+        shown = [(len(of) <= _CROWD, len(np.unique(of)), len(of)) for of in labels]
+        best = sorted(range(len(shown)), key=shown.__getitem__, reverse=True)  # stable: the earlier of two alike
+        return [pictures[i] for i in sorted(best[:count])]
 
 
 def _too_many(splits: list[maskrcnn.data.Dataset], config: maskrcnn.MaskRCNNConfig) -> str | None:

@@ -37,7 +37,7 @@ def test_the_block_has_every_setting_and_every_measure_of_summaries(sweep):
 
 def test_a_table_with_names_of_before_says_so(made, tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "ROOT", tmp_path)
-    for name, criterion, said in (("facades", "l1", True), ("facades", "random", False), ("mine", "l1", False)):
+    for name, criterion, said in (("balloon", "l1", True), ("balloon", "random", False), ("mine", "l1", False)):
         settings = {"seeds": 1, "criteria": (criterion,), "ratios": (0.5,), "parts": False, "files": False}
         folder = made.make(tmp_path / criterion / name, **settings)
         block = f"<!-- figures: sweep from {criterion}/{name}/runs.csv -->\nold\n<!-- end -->"

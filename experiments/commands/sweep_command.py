@@ -3,8 +3,9 @@
 Train a network, prune it by every combination of a grid, fine-tune, remove, and measure each task all along.
 
 Writes results/<name>/: a folder a run in runs/, and from these runs.csv (a row a stage; columns.md says what the
-columns mean), runs.parquet, plots and report.html. A finished stage is never done again: after an interruption, start
-the same command again. Several processes, here (--workers) or started by hand, share one folder.
+columns mean), runs.parquet, classes.csv (what each class has), plots and report.html. A finished stage is never done
+again: after an interruption, start the same command again. Several processes, here (--workers) or started by hand,
+share one folder.
 
   --dry-run                     only print the runs and an estimate of the time
   --workers N                   local processes, each with its share of the threads, and its own GPU where there are any

@@ -1,7 +1,7 @@
 """Make a sweep's table anew from its runs: taskprune table results/shapes
 
-Writes runs.csv, runs.parquet and columns.md. The order of rows and columns does not depend on when, or by how many
-processes, the runs were done.
+Writes runs.csv, runs.parquet, columns.md and, where classes are measured, classes.csv. The order of rows and columns
+does not depend on when, or by how many processes, the runs were done.
 """
 
 from __future__ import annotations

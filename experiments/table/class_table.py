@@ -1,8 +1,8 @@
-"""What a measure is of each class alone: kept beside a run's answers, and read again as a table."""
+"""What a measure is of each class alone: kept beside a run's answers, gathered into a table of the sweep's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ from experiments.errors import UserError
 from experiments.runs.run_folder import write_text
 from experiments.table.sweep_data import Sweep
 
+CLASSES = "classes.csv"  # of a sweep
 OBJECTS = "objects"  # no measure: how many samples or objects a class has
 
 
@@ -26,8 +27,25 @@ def keep_class_measures(run: Path, stage: str, measures: Mapping[str, Mapping[st
         write_text(class_file(run, stage), table.to_csv(index_label="class", float_format="%.6g"))
 
 
+def gathered(folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """What the runs of a sweep kept, as one table: a row for each run, stage and class.
+
+    Args:
+        folder: of the sweep; rows: of its table, in whose order they come.
+
+    Raises:
+        UserError: a run's file cannot be read.
+    """
+    found = [
+        _read(path).pipe(lambda table, run=run, stage=stage: pd.concat({(run, stage): table}, names=["run", "stage"]))
+        for run, stage in rows[["run", "stage"]].itertuples(index=False)
+        if (path := class_file(folder / "runs" / run, stage)).is_file()
+    ]
+    return pd.concat(found).reset_index() if found else pd.DataFrame()
+
+
 def class_measures(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
-    """The classes' measures of some rows of a sweep.
+    """The classes' measures of some rows of a sweep, from its classes.csv.
 
     Args:
         sweep: that the rows are of.
@@ -38,25 +56,27 @@ def class_measures(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
         order of their objects, the most first. Rows whose run kept nothing are missing.
 
     Raises:
-        UserError: a file cannot be read.
+        UserError: the file cannot be read.
     """
-    found: dict[object, pd.DataFrame] = {}
-    for index, run, stage in rows[["run", "stage"]].itertuples():
-        path = class_file(sweep.folder / "runs" / run, stage)
-        if path.is_file():
-            try:
-                # Names of classes are text, also where they look like numbers.
-                table = pd.read_csv(path, dtype={"class": str}, keep_default_na=False, na_values=[""])
-                found[index] = table.set_index("class")
-            except (OSError, ValueError, KeyError) as error:
-                raise UserError(f"{path} cannot be read as a table ({error}); delete it, or its run") from None
-    if not found:
+    path = sweep.folder / CLASSES
+    kept = rows.reset_index(names="row")[["row", "run", "stage"]]
+    if not path.is_file():
         return pd.DataFrame(index=pd.MultiIndex.from_arrays([[], []], names=["row", "class"]))
-    every = pd.concat(found, names=["row"])
+    every = kept.merge(_read(path, ["run", "stage"]).reset_index(), on=["run", "stage"])
+    every = every.drop(columns=["run", "stage"]).set_index(["row", "class"])
     if OBJECTS in every:
         most = every[OBJECTS].groupby("class").max().sort_values(ascending=False, kind="stable", na_position="last")
         every = every.reindex(most.index, level="class")
     return every
+
+
+def _read(path: Path, more: Sequence[str] = ()) -> pd.DataFrame:
+    """A table by class; names of classes are text, also where they look like numbers."""
+    try:
+        table = pd.read_csv(path, dtype={"class": str}, keep_default_na=False, na_values=[""])
+        return table.set_index([*more, "class"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} cannot be read as a table ({error}); delete it: it is left out then") from None
 
 
 def class_changes(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Makes a sweep's table anew from its runs: runs.csv, runs.parquet and columns.md.
+"""Makes a sweep's table anew from its runs: runs.csv, runs.parquet, columns.md and classes.csv.
 
 The order of rows and columns does not depend on when, or by how many processes, the runs were done.
 """
@@ -16,6 +16,7 @@ import pandas as pd
 from experiments.declaration import Declaration
 from experiments.errors import UserError
 from experiments.runs.run_folder import RunFolder, write_text, written_whole
+from experiments.table.class_table import CLASSES, gathered
 from experiments.table.columns import STAGES, columns, describe
 from experiments.table.summary_measures import with_bootstrap, with_summary
 from experiments.table.sweep_data import read_declaration
@@ -92,7 +93,7 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_table(folder: Path) -> Path:
-    """Write a sweep's runs.csv, runs.parquet and columns.md, each whole or not at all.
+    """Write a sweep's runs.csv, runs.parquet, columns.md and, where runs know classes, classes.csv; each whole or not.
 
     Args:
         folder: of the sweep; has runs/ and problem.json.
@@ -116,4 +117,7 @@ def write_table(folder: Path) -> Path:
         with written_whole(folder / "runs.parquet") as part:
             part.write_bytes(buffer.getvalue())
         write_text(folder / "columns.md", describe(table.columns, problem))
+        classes = gathered(folder, table)
+        if len(classes):
+            write_text(folder / CLASSES, classes.to_csv(index=False, float_format="%.6g"))
     return path

@@ -232,7 +232,11 @@ def _write_files(folder: Path, row: pd.Series, random: np.random.Generator) -> N
         name: {"objects": objects, **{column: 0.9 - share * of for column, of in lost.items()}}
         for name, (objects, share) in CLASSES.items()
     }
-    pd.DataFrame(classes).T.to_csv(folder / f"{row['stage']}.classes.csv", index_label="class")
+    table = pd.DataFrame(classes).T.rename_axis("class").reset_index()
+    table.insert(0, "run", row["run"])
+    table.insert(1, "stage", row["stage"])
+    path = folder.parents[1] / "classes.csv"
+    table.to_csv(path, index=False, mode="a", header=not path.exists())
     steps = np.arange(10, 151, 10)
     losses = {
         name: start * np.exp(-steps / 90) + random.uniform(0.01, 0.02, len(steps))

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from experiments.errors import UserError
-from experiments.table.class_table import class_changes, class_measures, keep_class_measures
+from experiments.table.class_table import CLASSES, class_changes, class_measures, gathered, keep_class_measures
 from experiments.table.sweep_data import read
 from experiments.table.task_curves import whole_network_ends
 
@@ -33,22 +33,30 @@ def test_classes_of_most_objects_come_first(sweep):
     assert found["objects"].tolist() == [40, 25, 5] * 2
 
 
-def test_what_is_kept_is_read_again_also_names_that_look_like_numbers(sweep, tmp_path):
+def test_what_runs_kept_is_gathered_and_read_again_also_names_that_look_like_numbers(sweep, tmp_path):
     keep_class_measures(tmp_path / "runs" / "one", "dense", {})
     assert not (tmp_path / "runs").exists()
-    (tmp_path / "runs" / "one").mkdir(parents=True)
+    for run in ("one", "two"):
+        (tmp_path / "runs" / run).mkdir(parents=True)
     kept = {"class_accuracy": {"background": 0.5, "01": 0.25, "NA": float("nan")}, "objects": {"01": 3.0, "NA": 0.0}}
     keep_class_measures(tmp_path / "runs" / "one", "dense", kept)
-    table = pd.DataFrame({"run": ["one", "other"], "stage": ["dense", "dense"]})
+    keep_class_measures(tmp_path / "runs" / "two", "removed", {"class_accuracy": {"01": 0.125}})
+    table = pd.DataFrame({"run": ["two", "other", "one"], "stage": ["removed", "dense", "dense"]})
+    together = gathered(tmp_path, table)
+    assert together[["run", "stage", "class"]].to_numpy().tolist() == [
+        ["two", "removed", "01"], *(["one", "dense", name] for name in ("background", "01", "NA"))
+    ]  # fmt: skip
+    together.to_csv(tmp_path / CLASSES, index=False)
     found = class_measures(type(sweep)(tmp_path, table, sweep.problem), table)
-    assert found.loc[0].index.tolist() == ["01", "NA", "background"]
-    assert found.loc[0]["class_accuracy"].tolist() == pytest.approx([0.25, float("nan"), 0.5], nan_ok=True)
+    assert found.loc[2].index.tolist() == ["01", "NA", "background"]
+    assert found.loc[2]["class_accuracy"].tolist() == pytest.approx([0.25, float("nan"), 0.5], nan_ok=True)
+    assert found.loc[(0, "01"), "class_accuracy"] == 0.125
     assert 1 not in found.index
+    assert gathered(tmp_path, table.iloc[1:2]).empty
 
 
 def test_a_broken_file_is_named(sweep, tmp_path):
-    (tmp_path / "runs" / "one").mkdir(parents=True)
-    (tmp_path / "runs" / "one" / "dense.classes.csv").write_text("name,objects\n1,2\n")
+    (tmp_path / CLASSES).write_text("name,objects\n1,2\n")
     table = pd.DataFrame({"run": ["one"], "stage": ["dense"]})
-    with pytest.raises(UserError, match="dense.classes.csv cannot be read as a table"):
+    with pytest.raises(UserError, match="classes.csv cannot be read as a table"):
         class_measures(type(sweep)(tmp_path, table, sweep.problem), table)

@@ -36,6 +36,8 @@ class LargeBatch(Settings):
     """to detect in at once."""
     train_pictures: tuple[Count, ...] = (1, 2)
     """of a training step, one size after the other."""
+    calls: Count = 2
+    """of each; from the second on no more memory is taken."""
     threads: int = 0
     """of both; 0: one for every core."""
     seed: int = 0
@@ -53,7 +55,7 @@ def weigh(settings: LargeBatch) -> pd.DataFrame:
     rows = []
     with Progress() as bar:
         for what, count in bar.track(calls, description="weighing"):
-            (found,) = peaks(settings.size, threads, state, samples[:count], (what,)).values()
+            (found,) = peaks(settings.size, threads, state, samples[:count], (what,), settings.calls).values()
             common = {"what": what, "pictures": count, "size": settings.size, "objects": settings.objects}
             rows += [{**common, "who": who, **held} for who, held in found.items()]
     return pd.DataFrame(rows)

@@ -29,8 +29,9 @@ WHAT = ("detect", "step")
 
 
 def peaks(
-    size: int, threads: int, state: Mapping[str, np.ndarray], samples: Sequence[Sample], what: Sequence[str] = WHAT
-) -> dict[str, dict[str, dict[str, int]]]:
+    size: int, threads: int, state: Mapping[str, np.ndarray], samples: Sequence[Sample], what: Sequence[str] = WHAT,
+    calls: int = CALLS,
+) -> dict[str, dict[str, dict[str, int]]]:  # fmt: skip
     """Bytes before the first call and at most: what is called -> whose process it is.
 
     Args:
@@ -39,6 +40,7 @@ def peaks(
         state: torchvision's weights by name.
         samples: the pictures of a training step; the first is the one to detect in.
         what: methods of `Ours` and `Torchvision`.
+        calls: of each.
 
     Raises:
         UserError: a process was killed, as a rule for want of memory.
@@ -47,7 +49,8 @@ def peaks(
         path = Path(folder) / "work.pickle"
         # Bare arrays: whoever reads them does not import this project, and TensorFlow with it.
         pictures = [[sample.image, sample.boxes, sample.labels, sample.masks] for sample in samples]
-        path.write_bytes(pickle.dumps({"size": size, "threads": threads, "state": dict(state), "pictures": pictures}))
+        work = {"size": size, "threads": threads, "state": dict(state), "pictures": pictures, "calls": calls}
+        path.write_bytes(pickle.dumps(work))
         return {one: {who: _process(who, one, path) for who in WHO} for one in what}
 
 
@@ -93,9 +96,10 @@ def most_bytes() -> int:
 
 def main() -> int:
     who, what, path = sys.argv[1:]
-    call = getattr(_model(who, pickle.loads(Path(path).read_bytes())), what)
+    work = pickle.loads(Path(path).read_bytes())
+    call = getattr(_model(who, work), what)
     before = most_bytes()
-    for _ in range(CALLS):
+    for _ in range(work["calls"]):
         call()
     print(json.dumps({"before_bytes": before, "peak_bytes": most_bytes()}))
     return 0

@@ -10,7 +10,7 @@ from experiments.plots.elements.drawn import Drawn, Options, Skip
 from experiments.plots.elements.heat_map import heat_map
 from experiments.plots.elements.style import INK, axes_grid, titled
 from experiments.table.amounts import amount_column, amount_text
-from experiments.table.class_table import class_changes
+from experiments.table.class_table import class_changes, class_means
 from experiments.table.sweep_data import Sweep
 from experiments.table.task_curves import counted, labels, names, whole_network_ends
 
@@ -45,10 +45,7 @@ def _figure(sweep: Sweep, ends: pd.DataFrame, changes: pd.DataFrame, classes: pd
         for name in names(sweep.table)
         for amount, rows in ends[ends["curve"] == name].groupby(column)
     }
-    means = {
-        line: changes[changes.index.get_level_values("row").isin(rows)].groupby("class", sort=False).mean()
-        for line, rows in lines.items()
-    }
+    means = {line: class_means(changes, rows) for line, rows in lines.items()}
     means = {line: table.reindex(classes) for line, table in means.items() if len(table)}
     width = 0.42 * len(classes) + 2.6
     height = 0.24 * len(means) * len(changes.columns) + 0.4 * len(changes.columns) + 1.4

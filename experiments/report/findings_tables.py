@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.table.claims.verdicts import Comparison, compare_all
-from experiments.table.class_table import OBJECTS, class_changes, class_measures
+from experiments.table.class_table import OBJECTS, class_changes, class_means, class_measures
 from experiments.table.selection import NoRuns, Selection, select
 from experiments.table.summary import figure, summary
 from experiments.table.sweep_data import Sweep, read
@@ -97,13 +97,9 @@ def classes(path: Path, ratios: Sequence[float], columns: Sequence[str] = ("bbox
     ends = whole_network_ends(found.table)
     ends = ends[ends["asked"].isin(ratios)].assign(curve=lambda rows: labels(rows, rows))
     controls = found.table[found.table["run"].isin(ends["reference"]) & (found.table["stage"] == "dense_control")]
-    before = class_measures(found, controls).groupby("class", sort=False).mean()
+    before = class_means(class_measures(found, controls), controls.index)
     changes = class_changes(found, ends)
-    row = changes.index.get_level_values("row")
-    after = {
-        name: changes[row.isin(ends.index[ends["curve"] == name])].groupby("class").mean()
-        for name in names(found.table)
-    }
+    after = {name: class_means(changes, ends.index[ends["curve"] == name]) for name in names(found.table)}
     titles = " / ".join(found.problem.measures[column].title for column in columns)
     rows = [
         [

@@ -61,7 +61,7 @@ class Measuring:
         shares = self._problem.churn(before, answers) if before is not None else {}
         columns = {f"churn_{task}_{name}": share for task, of in shares.items() for name, share in of.items()}
         by_class = {name: share for name, share in columns.items() if isinstance(share, Mapping)}
-        keep_class_measures(folder.path, stage, class_measures(self._problem, answers) | by_class)
+        keep_class_measures(folder.path, stage, measures_by_class(self._problem, answers) | by_class)
         return {name: float(share) for name, share in columns.items() if name not in by_class}
 
     def floor(self) -> dict[str, float]:
@@ -109,7 +109,7 @@ class Measuring:
         self._work.did("picture", count, text)
 
 
-def class_measures(problem: Problem, answers: Answers) -> dict[str, Mapping[str, float]]:
+def measures_by_class(problem: Problem, answers: Answers) -> dict[str, Mapping[str, float]]:
     """Column -> class -> its own figure: primary measures that have classes, and what else the problem tells."""
     found: dict[str, Mapping[str, float]] = {}
     for task in problem.declaration().tasks:
@@ -121,7 +121,7 @@ def class_measures(problem: Problem, answers: Answers) -> dict[str, Mapping[str,
 def worst_classes(problem: Problem, answers: Answers) -> dict[str, Any]:
     """Of every task with classes the worst one and its figure, by the primary measure or the first that is told."""
     found: dict[str, Any] = {}
-    told = class_measures(problem, answers)
+    told = measures_by_class(problem, answers)
     for task in problem.declaration().tasks:
         columns = {f"{task.name}_{measure.name}": measure for measure in task.measures}
         column = next((column for column in told if column in columns), None)

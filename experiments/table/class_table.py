@@ -36,12 +36,12 @@ def gathered(folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: a run's file cannot be read.
     """
-    found = [
-        _read(path).pipe(lambda table, run=run, stage=stage: pd.concat({(run, stage): table}, names=["run", "stage"]))
+    found = {
+        (run, stage): _read(path)
         for run, stage in rows[["run", "stage"]].itertuples(index=False)
         if (path := class_file(folder / "runs" / run, stage)).is_file()
-    ]
-    return pd.concat(found).reset_index() if found else pd.DataFrame()
+    }
+    return pd.concat(found, names=["run", "stage"]).reset_index() if found else pd.DataFrame()
 
 
 def class_measures(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
@@ -95,3 +95,8 @@ def class_changes(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
     }
     order = now.index.get_level_values("class").unique()
     return pd.concat(found, names=["row"]).reindex(order, level="class") if found else now.iloc[:0]
+
+
+def class_means(changes: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
+    """Means over some rows of a sweep, a row a class, in the order of `changes`, which `class_changes` gave."""
+    return changes[changes.index.get_level_values("row").isin(rows)].groupby("class", sort=False).mean()

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from experiments.runs.measuring import Measuring, class_measures, worst_classes
+from experiments.runs.measuring import Measuring, measures_by_class, worst_classes
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.run_folder import RunFolder
 from experiments.sample_answers import Answers, Tally
@@ -25,7 +25,7 @@ def test_the_worst_class_is_told_of_every_task_that_knows_classes(made):
         },
     )
     problem = SimpleNamespace(declaration=lambda: made.PROBLEM)
-    assert class_measures(problem, answers) == {"class_accuracy": {"a": 0.75, "b": 0.5}, **answers.by_class}
+    assert measures_by_class(problem, answers) == {"class_accuracy": {"a": 0.75, "b": 0.5}, **answers.by_class}
     assert worst_classes(problem, answers) == {
         "bbox_worst_class": "a", "bbox_worst_ap": 0.25, "class_worst_class": "b", "class_worst_accuracy": 0.5,
     }  # fmt: skip

@@ -28,8 +28,10 @@ def test_detections_are_lost_gained_relabelled_and_moved():
     assert found["bbox"]["lost_by_class"] == pytest.approx({"a": 0, "b": 0, "c": 1, "d": np.nan}, nan_ok=True)
     assert found["class"]["relabelled_by_class"] == pytest.approx({"a": 0, "b": 1, "c": 0, "d": np.nan}, nan_ok=True)
     same = churn(dense, dense, NAMES)
-    assert {name: same["bbox"][name] for name in ("lost", "gained", "moved")} == pytest.approx(
-        {"lost": 0.0, "gained": 0.0, "moved": 0.0}
+    by_class = same["bbox"].pop("lost_by_class")
+    assert by_class == pytest.approx({"a": 0, "b": 0, "c": 0, "d": np.nan}, nan_ok=True)
+    assert same["bbox"] == pytest.approx(
+        {"lost": 0, "gained": 0, "moved": 0, "lost_small": 0, "lost_medium": np.nan, "lost_large": np.nan}, nan_ok=True
     )
     assert same["class"]["relabelled"] == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from maskrcnn.blas_threads import one_blas_thread
 from maskrcnn.data.cut_masks import CutMasks
 
 BOUNDARY_RATIO = 0.02  # width of a boundary as a share of the picture's diagonal
@@ -79,6 +80,7 @@ def erode(masks: np.ndarray, distance: int) -> np.ndarray:
     return padded
 
 
+@one_blas_thread()
 def resample_masks(masks: CutMasks, boxes: np.ndarray, size: int) -> np.ndarray:
     """Cuts each mask out of its box and averages it onto a small grid: what a perfect mask head would answer.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from maskrcnn.blas_threads import one_blas_thread
+
 MASKS_AT_ONCE = 64  # whose weights are made together: the number of calls costs more than the work, but memory too
 
 
@@ -24,6 +26,7 @@ def _interpolation(source: int, targets: np.ndarray, border: int = 0) -> list[np
     return np.split(weights, ends[:-1])
 
 
+@one_blas_thread()
 def paste_masks(
     mask_probs, boxes, height: int, width: int, threshold: float | None = None, to_box: bool = False
 ) -> np.ndarray:

@@ -184,8 +184,11 @@ def _traced(function, *specs):
 
     TensorFlow counts how often the same code is traced, and warns of what it takes for mistakes: here the code is one
     and the models are several. What is traced beforehand it does not count, and calls it more quickly.
+
+    As in Keras's graphs of training, Python is not read for conditions and loops that a graph could have: there are
+    none, and reading took up to half of the time to a first answer.
     """
-    return tf.function(function, input_signature=specs).get_concrete_function()
+    return tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
 
 
 def as_float(image) -> np.ndarray:

@@ -120,6 +120,7 @@ def trace(
     run = tf.function(  # as a graph and with shapes left open, as `detect` runs: equal to the last digit
         lambda images, sizes, least: _run(model, images, sizes, least, limit),
         input_signature=[tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None, 2)), tf.TensorSpec(())],
+        autograph=False,
     )
     sizes = tf.cast([size], tf.float32)
     found = {name: value.numpy() for name, value in run(padded[None], sizes, tf.cast(least, tf.float32)).items()}

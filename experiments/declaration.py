@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -173,7 +174,7 @@ class Declaration:
         """Task -> its title."""
         return {task.name: task.title for task in self.tasks}
 
-    @property
+    @cached_property
     def measures(self) -> dict[str, Measure]:
         """Column -> measure, of all tasks."""
         return {f"{task.name}_{measure.name}": measure for task in self.tasks for measure in task.measures}

@@ -12,7 +12,7 @@ from maskrcnn.config_ranges import ACCEPTED
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
 MATTERPORT_MEAN = (123.7, 116.8, 103.9)  # of RGB in 0 to 255
-BACKBONES = ("resnet18", "resnet50", "resnet101", "mobilenet", "mobilenet_v2")
+BACKBONES = ("resnet10", "resnet18", "resnet50", "resnet101", "mobilenet", "mobilenet_v2")
 
 
 @dataclasses.dataclass(frozen=True)

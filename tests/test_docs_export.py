@@ -12,7 +12,7 @@ import maskrcnn
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
 SMALL = dict(
-    backbone="resnet18", backbone_alpha=0.125, fpn_width=8, rpn_width=8, box_head_widths=(8,), mask_head_widths=(8,),
+    backbone="resnet10", backbone_alpha=0.125, fpn_width=8, rpn_width=8, box_head_widths=(8,), mask_head_widths=(8,),
     mask_deconv_width=8, min_size=64, max_size=64, pre_nms_test=50, post_nms_test=20, detections_per_image=7,
     detection_min_score=0.0,
 )  # fmt: skip

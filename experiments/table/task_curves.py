@@ -176,8 +176,9 @@ def normalised(table: pd.DataFrame, problem: Declaration) -> pd.DataFrame:
         floor, dense = (level.get(row["seed"], math.nan) for level in levels.get(column, ({}, {})))
         return problem.quality(column, float(row.get(column, math.nan)), float(floor), float(dense))
 
+    rows = table[["seed", *levels]].to_dict("records")
     return pd.DataFrame(
-        [{task: quality(row, column) for task, column in problem.primary.items()} for row in table.to_dict("records")],
+        [{task: quality(row, column) for task, column in problem.primary.items()} for row in rows],
         index=table.index,
         columns=list(problem.primary),
     )

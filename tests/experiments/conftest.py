@@ -43,7 +43,7 @@ TINY = {
     "name": "tiny",
     "data": {"size": 64, "train_count": 32, "test_count": 6},
     "model": {
-        "backbone": "resnet18",
+        "backbone": "resnet10",
         "backbone_alpha": 0.25,
         "train_batch_norm": True,
         "min_size": 64,

@@ -6,7 +6,7 @@ import pytest
 import maskrcnn
 
 TINY = dict(
-    backbone="resnet18",
+    backbone="resnet10",
     backbone_alpha=0.125,
     fpn_width=8,
     rpn_width=8,

@@ -17,20 +17,32 @@ def assert_equal(first, second):
         np.testing.assert_array_equal(a, b)
 
 
-def test_fit_logs_the_five_losses_and_lowers_them(tiny, pictures):
+@pytest.fixture(scope="module")
+def fitted(tiny, pictures):
+    """A model that has been trained for eight epochs, and what `fit` logged."""
     model = tiny()
-    model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
-    history = model.fit(pictures, batch_size=4, epochs=8, verbose=0).history
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model, model.fit(pictures, batch_size=4, epochs=8, verbose=0).history
+
+
+@pytest.fixture(scope="module")
+def compiled(tiny):
+    """A model that a step leaves as it is."""
+    model = tiny()
+    model.compile(keras.optimizers.SGD(0.0))
+    return model
+
+
+def test_fit_logs_the_five_losses_and_lowers_them(fitted):
+    _, history = fitted
     assert set(history) == {"loss", *losses.NAMES}
     assert history["loss"][-1] < 0.8 * history["loss"][0]
     total = sum(history[name][-1] for name in losses.NAMES)
     np.testing.assert_allclose(history["loss"][-1], total, rtol=1e-4)
 
 
-def test_file_round_trips_model_optimizer_and_config(tiny, pictures, tmp_path):
-    model = tiny()
-    model.compile(keras.optimizers.Adam(1e-3))
-    model.fit(pictures, batch_size=2, epochs=1, verbose=0)
+def test_file_round_trips_model_optimizer_and_config(fitted, pictures, tmp_path):
+    model, _ = fitted
     model.save(tmp_path / "model.keras")
     again = maskrcnn.load(tmp_path / "model.keras")
     assert again.config == model.config
@@ -91,16 +103,19 @@ def test_backup_and_restore_resumes_exactly(tiny, pictures, tmp_path):
     assert_equal(state(whole), state(resumed))
 
 
-def test_loss_weights_are_variables_of_the_compiled_step(tiny, pictures):
-    model = tiny()
-    model.compile(keras.optimizers.SGD(0.0))
+def test_loss_weights_are_variables_of_the_compiled_step(compiled, pictures):
+    model = compiled
     batch = next(iter(maskrcnn.data.batches(pictures, model.config, 2)))
     before = model.train_on_batch(batch, return_dict=True)
-    for name in losses.NAMES:
-        model.loss_weights[name].assign(0.0)
-    model.loss_weights["mrcnn_mask_loss"].assign(2.0)
-    model.reset_metrics()
-    after = model.train_on_batch(batch, return_dict=True)
+    try:
+        for name in losses.NAMES:
+            model.loss_weights[name].assign(0.0)
+        model.loss_weights["mrcnn_mask_loss"].assign(2.0)
+        model.reset_metrics()
+        after = model.train_on_batch(batch, return_dict=True)
+    finally:
+        for name in losses.NAMES:
+            model.loss_weights[name].assign(1.0)
     np.testing.assert_allclose(after["loss"], 2 * after["mrcnn_mask_loss"], rtol=1e-5)
     assert before["loss"] != after["loss"]
 
@@ -120,9 +135,8 @@ def test_mixed_precision_trains_and_detects(tiny, pictures, policy):
     assert found.boxes.dtype == np.float32
 
 
-def test_pictures_without_objects_and_crowds_train(tiny, pictures):
-    model = tiny()
-    model.compile(keras.optimizers.SGD(0.01))
+def test_pictures_without_objects_and_crowds_train(compiled, pictures):
+    model = compiled
     batch = dict(next(iter(maskrcnn.data.batches(pictures, model.config, 2))))
     empty = batch | {"labels": tf.zeros_like(batch["labels"]), "boxes": tf.zeros_like(batch["boxes"])}
     crowded = batch | {"crowd": tf.ones_like(batch["crowd"])}

@@ -1,4 +1,4 @@
-"""ResNet-18, 50 and 101 (He et al. 2016), in the variants that published detectors were trained with.
+"""ResNet-10 to 101 (He et al. 2016; ResNet-10 has one block a stage), in the variants of published detectors.
 
 keras.applications has ResNet V1 with one stride placement, biases and its own epsilon; weights of
 other origins need these three to be choices.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+BLOCKS = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+BASIC = ("resnet10", "resnet18")  # two 3x3 convolutions a block; the others have bottlenecks
 WIDTHS = (64, 128, 256, 512)
 EXPANSION = 4  # of a bottleneck
 # Scale that a bottleneck's branch begins with. With 1 the stream grows from block to block, the pyramid adds it up, and
 # training from nothing diverges at usual rates (Goyal et al. 2017, section 5.1, begin with 0, which gives the branch no
-# gradient at first). ResNet-18 is short enough to do without.
+# gradient at first). Basic blocks are few enough to do without.
 BRANCH_SCALE = 0.2
 
 
@@ -26,7 +27,7 @@ def resnet(image, config):
     if not same:
         x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)  # after a ReLU, zero stands for minus infinity
     x = layers.MaxPooling2D(3, 2, padding="same" if same else "valid", name="stem_pool")(x)
-    block = make.basic if config.backbone == "resnet18" else make.bottleneck
+    block = make.basic if config.backbone in BASIC else make.bottleneck
     maps = []
     for stage, (count, width) in enumerate(zip(BLOCKS[config.backbone], WIDTHS, strict=True), start=2):
         for index in range(count):

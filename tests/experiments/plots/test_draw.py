@@ -331,7 +331,10 @@ def test_lower_is_better_is_said_and_is_more_quality(other):
     assert ends == sorted(ends, reverse=True) and all(0 < end < 1 for end in ends)  # angles between the two others
 
 
-@pytest.mark.parametrize("tasks", [1, 2, 5, 8])
+SOME = [pytest.param(count, marks=pytest.mark.slow) for count in (2, 5)]
+
+
+@pytest.mark.parametrize("tasks", [1, *SOME, 8])
 def test_any_number_of_tasks_has_its_panels_and_no_label_cut_off(made_three, tmp_path, tasks):
     sweep = read(made_three.make(tmp_path / "some", seeds=2, tasks=tasks, files=True))
     said = []

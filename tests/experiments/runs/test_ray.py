@@ -60,7 +60,7 @@ def test_the_same_files_as_in_one_process(tmp_path, ray, shared):
     assert told(there).keys() == seen.keys()
 
 
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("shared", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_worker_that_dies_costs_only_a_retry_and_a_failing_run_is_recorded(tmp_path, ray, shared):
     order = order_in(tmp_path, a_0="die_once", dense_1="fail")
     failed_before = RunFolder(order.folder / "runs" / "b-0")
@@ -75,6 +75,7 @@ def test_a_worker_that_dies_costs_only_a_retry_and_a_failing_run_is_recorded(tmp
     assert not list(Path(tempfile.gettempdir()).glob(f"taskprune-ray-copy-{order.began:.6f}-*"))  # the killed worker's
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_workers_is_given_up_with_those_that_need_it(tmp_path, ray):
     order = order_in(tmp_path, dense_0="die")
     work, ended = run(RayCluster(retries=1), order, JOBS[:3])

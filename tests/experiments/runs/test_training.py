@@ -154,7 +154,8 @@ def unbroken(with_dense, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "stop_after"), [("one_shot", 5), ("polynomial_decay", 2), ("polynomial_decay", 5)]
+    ("schedule", "stop_after"),
+    [pytest.param("one_shot", 5, marks=pytest.mark.slow), ("polynomial_decay", 2), ("polynomial_decay", 5)],
 )
 def test_a_pruned_run_that_was_broken_off_ends_as_an_unbroken_one(with_dense, unbroken, schedule, stop_after, tmp_path):
     how = {"criterion": "l1", "schedule": schedule, "scope": "global"}

@@ -17,9 +17,9 @@ def test_what_a_layer_answers_is_what_the_network_computes(model, sample):
     features = model.network.get_layer("features")
     picture = tf.constant(sample.image[None].astype("float32") / 255)
     picture = normalise(picture, tf.constant([[64.0, 64.0]]), model.config)
-    layer = features.get_layer("res3_2_out")
+    layer = features.get_layer("res3_1_out")
     expected = keras.Model(features.input, layer.output)(picture, training=False)
-    (found,) = inspect.activations(model, sample.image, ["res3_2_out"])
+    (found,) = inspect.activations(model, sample.image, ["res3_1_out"])
     assert found.part == "features" and not found.of_regions
     np.testing.assert_allclose(found.maps[0], expected, atol=1e-5)
 
@@ -30,7 +30,7 @@ def test_layers_of_every_part(model, sample):
     assert [m.shape for m in found["rpn_conv"].maps] == [(1, s, s, 8) for s in (16, 8, 4, 2, 1)]
     assert found["box_fc1"].maps[0].shape == (30, 16) and found["box_fc1"].of_regions
     assert found["mask_conv1"].maps[0].shape == (20, 14, 14, 8)
-    assert set(inspect.telling_layers(model.network)) >= {"stem_relu", "res2_2_out", "res5_2_out", *names}
+    assert set(inspect.telling_layers(model.network)) >= {"stem_relu", "res2_1_out", "res5_1_out", *names}
 
 
 def test_padding_is_no_part_of_a_map(model):

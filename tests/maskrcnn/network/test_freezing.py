@@ -22,7 +22,7 @@ def flags(model):
     return [(layer.name, layer.trainable) for layer in leaf_layers(model.network)]
 
 
-@pytest.mark.parametrize("train", STAGES)
+@pytest.mark.parametrize("train", [pytest.param("heads", marks=pytest.mark.slow), "4+"])
 def test_exactly_what_is_named_trains(tiny, pictures, train):
     model = tiny()
     model.compile(keras.optimizers.AdamW(1e-3, weight_decay=0.1))

@@ -167,7 +167,7 @@ def test_a_model_with_other_numerics_is_refused(make, tmp_path):
 @pytest.mark.slow
 def test_it_trains_and_measures(make):
     names = ("square", "circle", "triangle")
-    model, data = make(names, backbone="resnet18", backbone_alpha=0.125), maskrcnn.data.shapes(4, 64, seed=1)
+    model, data = make(names, backbone="resnet10", backbone_alpha=0.125), maskrcnn.data.shapes(4, 64, seed=1)
     model.compile(keras.optimizers.SGD(1e-4))
     history = model.fit(data, batch_size=2, epochs=1, verbose=0).history
     assert np.isfinite(list(history.values())).all() and len(history) == 6

@@ -134,6 +134,7 @@ def test_clustering_runs_to_a_litert_file_and_back(nets, tfmot, trained, litert)
     assert nets.difference(again(x, training=False), clustered(x, training=False)) < 1e-5
 
 
+@pytest.mark.slow
 def test_quantization_aware_training_runs_to_int8_kernels(tfmot, trained, litert):
     aware = fit(tfmot.quantization.keras.quantize_model(pruning.to_tf_keras(trained)))
     content = litert.convert(aware)

@@ -103,7 +103,7 @@ def compare_removed_and_masked(model, shapes):
 def small_mask_rcnn():
     keras.utils.set_random_seed(3)
     config = maskrcnn.MaskRCNNConfig(
-        class_names=("square", "circle"), backbone="resnet18", backbone_alpha=0.125, fpn_width=8, rpn_width=8,
+        class_names=("square", "circle"), backbone="resnet10", backbone_alpha=0.125, fpn_width=8, rpn_width=8,
         box_head_widths=(16,), mask_head_widths=(8,), mask_deconv_width=8, min_size=64, max_size=64,
         anchor_sizes=(8, 16, 32, 64, 128), roi_canonical_size=32.0,
     )  # fmt: skip

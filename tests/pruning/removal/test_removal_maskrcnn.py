@@ -31,6 +31,7 @@ TINY = dict(
     post_nms_test=30,
 )
 BACKBONES = {
+    "resnet10": 0.125,
     "resnet18": 0.125,
     "resnet50": 0.0625,
     "resnet101": 0.0625,
@@ -65,7 +66,9 @@ def some_plan(model, sparsity=0.4):
     return plan
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize(
+    "backbone", [pytest.param(name, marks=pytest.mark.slow if name == "resnet101" else ()) for name in BACKBONES]
+)
 def test_every_output_agrees(nets, backbone):
     model, inputs = make(nets, backbone)
     model.loss_weights["mrcnn_mask_loss"].assign(0.25)
@@ -102,7 +105,7 @@ def test_a_smaller_model_is_no_torchvision_file(nets, tmp_path):
 
 
 def test_frozen_norms_stay_frozen(nets):
-    model, _ = make(nets, "resnet18", train_batch_norm=False)
+    model, _ = make(nets, "resnet10", train_batch_norm=False)
     small = pruning.remove(model, some_plan(model))
     paths = [v.path for v in small.trainable_variables]
     assert paths == [v.path for v in model.trainable_variables]
@@ -111,7 +114,7 @@ def test_frozen_norms_stay_frozen(nets):
 
 OPTIMIZERS = ("momentum", "adam", "global_clip")
 CASES = [
-    pytest.param(backbone, name, marks=() if (backbone, name) == ("resnet18", "global_clip") else pytest.mark.slow)
+    pytest.param(backbone, name, marks=() if (backbone, name) == ("resnet10", "global_clip") else pytest.mark.slow)
     for backbone in BACKBONES
     for name in OPTIMIZERS
 ]

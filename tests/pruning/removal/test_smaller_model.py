@@ -347,7 +347,10 @@ class Slow(optimizers.SGD):
         super().update_step(gradient, variable, learning_rate / self.slower)
 
 
-@pytest.mark.parametrize("schedule", [Schedule, Unregistered, lambda rate: lambda: rate / 3.0])
+MORE_SCHEDULES = [pytest.param(one, marks=pytest.mark.slow) for one in (Schedule, lambda rate: lambda: rate / 3.0)]
+
+
+@pytest.mark.parametrize("schedule", [Unregistered, *MORE_SCHEDULES])
 def test_schedules_of_ones_own_are_kept(nets, schedule):
     rate = schedule(0.02)
     for wrap in (lambda inner: inner, lambda inner: optimizers.LossScaleOptimizer(inner, initial_scale=2.0)):

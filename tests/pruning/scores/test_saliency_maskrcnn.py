@@ -19,7 +19,7 @@ def case():
     """A tiny Mask R-CNN, its graph, two batches of two pictures, and what Taylor says of it."""
     keras.utils.set_random_seed(3)
     config = maskrcnn.MaskRCNNConfig(
-        class_names=("square", "circle", "triangle"), backbone="resnet18", backbone_alpha=0.125, fpn_width=8,
+        class_names=("square", "circle", "triangle"), backbone="resnet10", backbone_alpha=0.125, fpn_width=8,
         rpn_width=8, box_head_widths=(16,), mask_head_widths=(8,), mask_deconv_width=8, min_size=SIZE, max_size=SIZE,
         anchor_sizes=(8, 16, 32, 64, 128), roi_canonical_size=32.0, rpn_samples=32, post_nms_test=30,
     )  # fmt: skip

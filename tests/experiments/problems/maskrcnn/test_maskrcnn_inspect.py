@@ -50,7 +50,7 @@ def test_what_a_mask_silences_is_marked_and_nothing_of_a_removed_model(saved):
     _, models = saved
     assert silenced_channels(models["dense"]) is None and silenced_channels(models["removed"]) is None
     found = silenced_channels(models["masked"])
-    for part, name in (("features", "res3_2_out"), ("rpn", "rpn_conv"), ("box_head", "box_fc1")):
+    for part, name in (("features", "res3_1_out"), ("rpn", "rpn_conv"), ("box_head", "box_fc1")):
         layer = models["masked"].network.get_layer(part).get_layer(name)
         assert found[name].shape == (layer.output.shape[-1],)
         assert found[name].sum() == len(found[name]) // 2

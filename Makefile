@@ -53,7 +53,7 @@ export: install ## files for other runtimes beside Keras, dense and pruned (want
 
 .PHONY: speed
 speed: install ## what removing parts of the MACs gains, by width and criterion, and curves over sizes and threads: results/speed
-	@$(RUN) scripts/speed.py
+	@$(RUN) scripts/speed.py --round-to 8 16
 	@$(RUN) scripts/speed.py --network facades --criteria group_l1 l1 --round-to 1 8 16
 	@$(RUN) -m experiments.problems.detector_speed.speed_curves --network facades
 

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from maskrcnn.config import MaskRCNNConfig
     from maskrcnn.detections import Detections, Measured
     from maskrcnn.evaluation import evaluate
+    from maskrcnn.frozen_detector import FrozenDetector
     from maskrcnn.model import MaskRCNN, load
     from maskrcnn.network import build_network
     from maskrcnn.regions.pasting import paste_masks
 
 _PLACES = {
     "Detections": "detections",
+    "FrozenDetector": "frozen_detector",
     "MaskRCNN": "model",
     "MaskRCNNConfig": "config",
     "Measured": "detections",
@@ -29,6 +31,7 @@ _PLACES = {
 }
 __all__ = [
     "Detections",
+    "FrozenDetector",
     "MaskRCNN",
     "MaskRCNNConfig",
     "Measured",

@@ -15,10 +15,16 @@ from maskrcnn.regions.pasting import paste_masks
 
 
 class Inference:
-    """Detection with one model; keeps its compiled graphs."""
+    """Detection with one model; keeps its compiled graphs.
 
-    def __init__(self, model):
+    Args:
+        model: a MaskRCNN.
+        finish: what to make of the graph of detection, a concrete function, before it is called.
+    """
+
+    def __init__(self, model, finish=lambda graph: graph):
         self._parts = lambda: (model.network, model.config)
+        self._finish = finish
         self._detect_graphs = {}
         self._measure_graph = self._fit_graph = None
 
@@ -63,14 +69,7 @@ class Inference:
         _, config = self._parts()
         places = [place(picture.shape[:2], config) for picture in pictures]
         fitted = [self._fitted(picture, one) for picture, one in zip(pictures, places, strict=True)]
-        if limit not in self._detect_graphs:
-            self._detect_graphs[limit] = _traced(
-                lambda images, sizes, least: self._detect(images, sizes, least, limit),
-                tf.TensorSpec((None, None, None, 3)),
-                tf.TensorSpec((None, 2)),
-                tf.TensorSpec(()),
-            )
-        found = self._detect_graphs[limit](
+        found = self.detect_graph(limit)(
             fitted[0] if len(fitted) == 1 else np.concatenate(fitted),
             np.array([one.size for one in places], "float32"),
             np.float32(least),
@@ -82,6 +81,18 @@ class Inference:
             own = found | {"boxes": placement.back(found["boxes"])}
             answers.append(collect(own, i, masks[i], placement.old, config))
         return answers
+
+    def detect_graph(self, limit: int):
+        """The graph that finds at most so many objects a picture, traced when it is first asked for."""
+        if limit not in self._detect_graphs:
+            traced = _traced(
+                lambda images, sizes, least: self._detect(images, sizes, least, limit),
+                tf.TensorSpec((None, None, None, 3)),
+                tf.TensorSpec((None, 2)),
+                tf.TensorSpec(()),
+            )
+            self._detect_graphs[limit] = self._finish(traced)
+        return self._detect_graphs[limit]
 
     def _fitted(self, picture, placement):
         """A picture (H, W, 3) as the network reads it, (1, H', W', 3) float32, from one call of a graph."""

@@ -1,4 +1,6 @@
-"""Time `detect` and a training step of ResNet-50-FPN beside torchvision's: same weights, same pictures, one run.
+"""Time `detect`, with constant weights too, and a training step of ResNet-50-FPN beside torchvision's.
+
+Same weights, same pictures, one run.
 
 Twice: on pictures of few objects, and on pictures of many. The two take turns, so that a busy machine slows both; the
 medians and their ratio count. Weights are random: the class layer is scaled until there are detections, so that the
@@ -37,6 +39,8 @@ from experiments.problems.detector_speed.peak_memory import peaks
 from experiments.runs.run_folder import write_text
 from experiments.settings.flags import read_flags
 from experiments.settings.recipe import Count, Settings
+
+KINDS = ("detect", "frozen", "train")  # frozen: `detect` with constant weights
 
 
 class Benchmark(Settings):
@@ -90,8 +94,10 @@ def compare(
     theirs = Torchvision(settings.size, samples, settings.threads, settings.seed)
     ours = Ours(settings.size, samples, theirs.state())
     alike = agreement(ours.detect(), theirs.detect())
+    ours.freeze()
     calls = {
         ("detect", "taskprune"): ours.detect, ("detect", "torchvision"): theirs.detect,
+        ("frozen", "taskprune"): ours.detect_frozen, ("frozen", "torchvision"): theirs.detect,
         ("train", "taskprune"): ours.step, ("train", "torchvision"): theirs.step,
     }
     rows = []
@@ -103,7 +109,7 @@ def compare(
                              "seconds": seconds})
     table = pd.DataFrame(rows)
     found: dict[str, Any] = {"objects": [len(sample.labels) for sample in samples]}
-    for kind in ("detect", "train"):
+    for kind in KINDS:
         median = {
             who: statistics.median(table.loc[(table["kind"] == kind) & (table["who"] == who), "seconds"])
             for who in ("taskprune", "torchvision")
@@ -143,7 +149,7 @@ def main() -> int:
     write_text(folder / "benchmark.csv", table.to_csv(index=False))
     for name in ("few", "many"):
         print(f"{name} objects ({', '.join(map(str, found[name]['objects']))}):")
-        for kind, what in (("detect", "a picture"), ("train", f"a step of {settings.batch_size}")):
+        for kind, what in zip(KINDS, ("a picture", "a picture", f"a step of {settings.batch_size}"), strict=True):
             row = found[name][kind]
             print(f"  {kind:7} {row['taskprune_s']:.3f} s {what}, torchvision {row['torchvision_s']:.3f} s, "
                   f"ratio {row['ratio']:.2f}")

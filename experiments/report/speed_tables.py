@@ -22,7 +22,9 @@ def beside_torchvision(path: Path) -> Table:
     found = json.loads(path.read_text(encoding="utf-8"))
     rows = [
         [f"{name}, {text}", f"{row['taskprune_s']:.2f}", f"{row['torchvision_s']:.2f}", f"{row['ratio']:.2f}"]
-        for key, name in (("detect", "detect, one picture"), ("train", "one training step"))
+        for key, name in (
+            ("detect", "detect, one picture"), ("frozen", "the same, frozen"), ("train", "one training step"),
+        )
         for setting, text in _settings(found)
         for row in [found[setting][key]]
     ]

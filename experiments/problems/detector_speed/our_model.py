@@ -44,6 +44,13 @@ class Ours:
     def detect(self) -> maskrcnn.Detections:
         return self.model.detect(self.images[0])
 
+    def freeze(self) -> None:
+        """Take the weights as they are now for `detect_frozen`."""
+        self._frozen = maskrcnn.FrozenDetector(self.model)
+
+    def detect_frozen(self) -> maskrcnn.Detections:
+        return self._frozen.detect(self.images[0])
+
     def detect_all(self) -> list[maskrcnn.Detections]:
         return self.model.detect(self.images)
 

@@ -100,7 +100,7 @@ def training_steps(path: Path) -> Table:
     for row in pd.read_csv(path).to_dict("records"):
         name = row["what"]
         if name == "pruned":
-            name = f"step with {row['macs_gone']:.0%} of the MACs gone"
+            name = f"step with {row['macs_gone']:.0%} of the MACs gone, widths in {row['round_to']:.0f}s"
         elif math.isfinite(row["share_of_step"]):  # timed a thousand times over
             rows.append(["callback, nothing due", f"{row['dense_ms']:.0f}", f"{row['other_ms'] / 1000:.3f}", "", ""])
             continue

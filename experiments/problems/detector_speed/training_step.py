@@ -8,6 +8,7 @@ and <network>.json (settings, machine, versions).
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -61,8 +62,8 @@ class TrainingStep(Settings):
     """fractions of a step's MACs to remove."""
     scope: Literal["layer", "part", "global"] = "layer"
     """where channels compete; layer takes the same share of every layer of every part."""
-    round_to: Count = 8
-    """kept channels are rounded to multiples of this."""
+    round_to: tuple[Count, ...] = (1, 8, 16)
+    """kept channels are rounded to multiples of each of these; 1: as they come."""
     rounds: Count = 9
     """timed steps of each; the medians count."""
     threads: int = 0
@@ -129,13 +130,14 @@ def pruned_rows(settings: TrainingStep, dense: Step, bar: Progress) -> list[dict
     graph = pruning.ChannelGraph(model)
     scores, whole = pruning.GroupL1()(graph), pruning.cost(model, shapes).macs
     rows = []
-    for ratio in bar.track(settings.ratios, description="smaller models"):
-        plan = pruning.plan(graph, scores, ratio, scope=settings.scope, measure="macs", round_to=settings.round_to,
+    cases = list(itertools.product(settings.round_to, settings.ratios))
+    for round_to, ratio in bar.track(cases, description="smaller models"):
+        plan = pruning.plan(graph, scores, ratio, scope=settings.scope, measure="macs", round_to=round_to,
                             input_shapes=shapes)
         small = pruning.remove(model, plan)  # its batch norms are frozen, as the dense ones are
         macs = pruning.cost(small, shapes).macs
         found = in_turns(dense, Step(small, dense.batch), settings.rounds)
-        rows.append({"what": "pruned", "asked": ratio, "macs_gone": 1 - macs / whole, **found})
+        rows.append({"what": "pruned", "round_to": round_to, "asked": ratio, "macs_gone": 1 - macs / whole, **found})
     return rows
 
 
@@ -195,8 +197,7 @@ def main() -> int:
     }
     write_text(folder / f"{settings.network}.json", json.dumps(about, indent=1) + "\n")
     for row in table.to_dict("records"):
-        print(f"{row['what']}: {row['other_ms']:.0f} ms beside a dense step of {row['dense_ms']:.0f} ms; the step is "
-              f"{row['times']:.2f} times as long, {row['processor_times']:.2f} times in processor time")
+        print(f"{row['what']}: {row['other_ms']:.0f} ms beside a dense step of {row['dense_ms']:.0f} ms")
     print(f"written: {folder / settings.network}.csv")
     return 0
 

@@ -70,7 +70,8 @@ def measure(problem: Problem, steps: int) -> dict[str, Any]:
     config = model.config
     return {
         "recipe": problem.recipe.name, "min_size": config.min_size, "max_size": config.max_size,
-        "batch_size": training.batch_size, "steps": steps, "threads": os.cpu_count(), "waiting": waiting.share,
+        "batch_size": training.batch_size, "steps": steps, "threads": problem.recipe.threads or os.cpu_count(),
+        "waiting": waiting.share,
         "step_ms": 1e3 * clock.seconds / steps, "data_ms_a_picture": 1e3 * (time.perf_counter() - began) / pictures,
     }  # fmt: skip
 

@@ -20,7 +20,7 @@ class Watched(keras.Sequential):
 class Slow:
     """A problem whose pictures take far longer than its updates."""
 
-    recipe = SimpleNamespace(training=SimpleNamespace(batch_size=2), seeds=(0,), name="slow")
+    recipe = SimpleNamespace(training=SimpleNamespace(batch_size=2), seeds=(0,), name="slow", threads=3)
 
     def model(self, seed):
         model = Watched([keras.Input((3,)), keras.layers.Dense(1)])
@@ -44,6 +44,6 @@ def test_a_training_that_waits_is_seen_to_wait():
     row = measure(Slow(), 5)
     assert 0 < row["waiting"] <= 1 and row["step_ms"] > 0
     assert row["data_ms_a_picture"] >= 1e3 * SECONDS / 2  # sleep does not return early
-    assert {name: row[name] for name in ("recipe", "min_size", "max_size", "batch_size", "steps")} == {
-        "recipe": "slow", "min_size": 64, "max_size": 96, "batch_size": 2, "steps": 5,
+    assert {name: row[name] for name in ("recipe", "min_size", "max_size", "batch_size", "steps", "threads")} == {
+        "recipe": "slow", "min_size": 64, "max_size": 96, "batch_size": 2, "steps": 5, "threads": 3,
     }  # fmt: skip

@@ -153,7 +153,8 @@ def test_other_numerics_are_exported_with_theirs(sharp, photos, tmp_path, numeri
     usual = maskrcnn.MaskRCNNConfig(class_names=("a",)).get_config()
     # Pixels in 0 to 255 would drive every score of a network with random weights to 1, and rounding would order them.
     kept = (
-        "backbone", "rpn_width", "min_size", "max_size", "detection_min_score", "pre_nms_test", "pixel_mean", "pixel_std",
+        "backbone", "rpn_width", "min_size", "max_size", "detection_min_score", "pre_nms_test",
+        "pixel_mean", "pixel_std",
     )  # fmt: skip
     changes = {name: value for name, value in fields.items() if value != usual[name] and name not in kept}
     model = sharp(**changes)

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from maskrcnn import callbacks, data, export, inspect, layers, weights
     from maskrcnn.config import MaskRCNNConfig
-    from maskrcnn.detections import Detections, Measured
+    from maskrcnn.detection.detections import Detections, Measured
+    from maskrcnn.detection.frozen_detector import FrozenDetector
     from maskrcnn.evaluation import evaluate
-    from maskrcnn.frozen_detector import FrozenDetector
     from maskrcnn.model import MaskRCNN, load
     from maskrcnn.network import build_network
     from maskrcnn.regions.pasting import paste_masks
 
 _PLACES = {
-    "Detections": "detections",
-    "FrozenDetector": "frozen_detector",
+    "Detections": "detection.detections",
+    "FrozenDetector": "detection.frozen_detector",
     "MaskRCNN": "model",
     "MaskRCNNConfig": "config",
-    "Measured": "detections",
+    "Measured": "detection.detections",
     "build_network": "network",
     "evaluate": "evaluation",
     "load": "model",

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from maskrcnn import losses as loss_ops
 from maskrcnn.config import MaskRCNNConfig
-from maskrcnn.inference import Inference, detect_all
+from maskrcnn.detection.inference import Inference, detect_all
 from maskrcnn.network import build_network, leaf_layers, training_only
 from maskrcnn.network.forward import Forward
 from maskrcnn.task_losses import task_losses

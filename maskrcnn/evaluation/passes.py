@@ -20,7 +20,7 @@ from maskrcnn.evaluation.pass_progress import with_bar
 from maskrcnn.evaluation.probe import ImageProbes, ProbeSet, image_probes
 
 if TYPE_CHECKING:
-    from maskrcnn.detections import Measured
+    from maskrcnn.detection.detections import Measured
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from maskrcnn.box_overlap import pairwise_iou
-from maskrcnn.detections import Detections
+from maskrcnn.detection.detections import Detections
 
 BOX_PX, SCORE = 1.0, 1e-2  # a detection within these is the same
 _PAIRED = 0.5  # IoU from which two detections of a class are of one thing

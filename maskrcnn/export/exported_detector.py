@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from maskrcnn.data.placement import Placement
-from maskrcnn.detections import Detections
+from maskrcnn.detection.detections import Detections
+from maskrcnn.detection.inference import as_float
 from maskrcnn.export.export_choices import FORMATS
 from maskrcnn.export.runtimes import open_file
 from maskrcnn.export.sidecar import read_sidecar, sidecar_path
-from maskrcnn.inference import as_float
 from maskrcnn.regions.pasting import paste_masks
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from maskrcnn.detection.inference import Inference
 from maskrcnn.export.graph_masks import paste_in_graph
 from maskrcnn.export.graph_placement import graph_placement
-from maskrcnn.inference import Inference
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskrcnn.data.placement import place
-from maskrcnn.inference import as_float
+from maskrcnn.detection.inference import as_float
 from maskrcnn.network import leaf_layers
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
 from maskrcnn.data.placement import place
-from maskrcnn.detections import Detections
-from maskrcnn.inference import as_float, collect
+from maskrcnn.detection.detections import Detections
+from maskrcnn.detection.inference import as_float, collect
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit
 from maskrcnn.proposals.matching import match, most_overlapped

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskrcnn import boxes as box_ops
-from maskrcnn.detections import Detections, Measured
+from maskrcnn.detection.detections import Detections, Measured
 from maskrcnn.layers.detection_layer import STD
 
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from maskrcnn.data import PictureBytes, read_picture
-from maskrcnn.detections import Detections
-from maskrcnn.drawing import draw_detections
+from maskrcnn.detection.detections import Detections
+from maskrcnn.detection.drawing import draw_detections
 from maskrcnn.serving.served_model import ServedModel
 
 MaskFormat = Literal["rle", "polygons", "none"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from maskrcnn.drawing import COLOURS
+from maskrcnn.detection.drawing import COLOURS
 from maskrcnn.model import MaskRCNN
 
 

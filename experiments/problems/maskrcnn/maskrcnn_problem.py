@@ -245,7 +245,7 @@ class MaskRCNNProblem(Problem):
     def show(
         self, models: Mapping[str, Any], count: int, photographs: bool
     ) -> list[list[tuple[str, np.ndarray]]]:
-        from maskrcnn.drawing import draw_detections
+        from maskrcnn.detection.drawing import draw_detections
 
         names = self.pictures.class_names
         rows = []

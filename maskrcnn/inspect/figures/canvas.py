@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from maskrcnn.contours import contours
-from maskrcnn.drawing import COLOURS
+from maskrcnn.detection.contours import contours
+from maskrcnn.detection.drawing import COLOURS
 
 INK, GREY, FAINT = "#222222", "#6E6E6E", "#E3E3E3"
 # Roles, which are no classes: colours of Tol's "muted" scheme, which the colour-blind can tell apart.

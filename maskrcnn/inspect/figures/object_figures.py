@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from maskrcnn.box_overlap import pairwise_iou
-from maskrcnn.detections import Detections
-from maskrcnn.drawing import draw_detections
+from maskrcnn.detection.detections import Detections
+from maskrcnn.detection.drawing import draw_detections
 from maskrcnn.inspect.figures import canvas
 from maskrcnn.inspect.picture_stages import Stages, Truth
 

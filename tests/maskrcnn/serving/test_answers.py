@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 from pycocotools import mask as rle
 
-from maskrcnn.drawing import COLOURS
+from maskrcnn.detection.drawing import COLOURS
 from maskrcnn.serving import ServedModel, answer_schema, create_app
 
 

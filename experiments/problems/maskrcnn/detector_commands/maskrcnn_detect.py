@@ -114,7 +114,7 @@ def detect(settings: Detect, say: Callable[[str], None] = print) -> tuple[int, i
     from experiments.problems.maskrcnn.maskrcnn_start import load_any
     from experiments.runs.run_folder import write_text
     from maskrcnn.data import DataError, read_picture
-    from maskrcnn.drawing import draw_detections
+    from maskrcnn.detection.drawing import draw_detections
 
     model = load_any(settings.model)
     try:

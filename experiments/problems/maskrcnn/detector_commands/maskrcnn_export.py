@@ -154,7 +154,7 @@ class _Pictures:
         if self.problem is not None:
             return self.problem.calibration(_CALIBRATION, 0)
         from maskrcnn.data.placement import place
-        from maskrcnn.inference import as_float
+        from maskrcnn.detection.inference import as_float
         from maskrcnn.network.preprocessing import fit
 
         batches = []

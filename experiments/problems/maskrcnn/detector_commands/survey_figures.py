@@ -55,7 +55,7 @@ def objects_figure(found: Overview, suggestion: Suggestion) -> Figure:
 
 def annotated_figure(data: maskrcnn.data.Dataset, count: int, seed: int = 0) -> Figure:
     """So many pictures, drawn by a seed, with their annotations as they are read."""
-    from maskrcnn.drawing import draw_detections
+    from maskrcnn.detection.drawing import draw_detections
 
     chosen = sorted(np.random.default_rng(seed).permutation(len(data))[:count].tolist())
     lines, columns = lines_and_columns(len(chosen), _BESIDE)

@@ -24,7 +24,7 @@ from experiments.problems.maskrcnn.maskrcnn_problem import load
 from experiments.runs.monitoring.progress_bar import Meter
 from experiments.runs.runner import check_data
 from maskrcnn import Detections
-from maskrcnn.drawing import draw_detections
+from maskrcnn.detection.drawing import draw_detections
 
 
 def test_a_mistake_in_a_command_is_one_message_and_no_traceback(pytestconfig):

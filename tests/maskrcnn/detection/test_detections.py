@@ -8,7 +8,7 @@ from matplotlib.path import Path
 from pycocotools import mask as rle
 
 from maskrcnn import Detections
-from maskrcnn.contours import contours
+from maskrcnn.detection.contours import contours
 
 
 @pytest.fixture

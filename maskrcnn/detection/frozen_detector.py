@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from maskrcnn.config import MaskRCNNConfig
-from maskrcnn.inference import Inference
+from maskrcnn.detection.inference import Inference
 
 
 class FrozenDetector:

@@ -7,7 +7,7 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import minimum_filter
 
-from maskrcnn.detections import Detections
+from maskrcnn.detection.detections import Detections
 
 # Okabe and Ito (2008): colours that the colour-blind can tell apart; then, for more than six classes, of Tol's "muted".
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288", "#999933", "#DDCC77")

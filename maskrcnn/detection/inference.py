@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskrcnn.data.placement import place
-from maskrcnn.detections import Detections, Measured
+from maskrcnn.detection.detections import Detections, Measured
 from maskrcnn.network.forward import Forward
 from maskrcnn.network.preprocessing import fit
 from maskrcnn.regions import second_stage

@@ -39,8 +39,8 @@ class Detections:
         return [self._named()[label - 1] for label in self.labels.tolist()]
 
     def draw(self, image: np.ndarray) -> Image.Image:
-        """A copy of the picture (H, W, 3) uint8 RGB with boxes, masks, names and scores. See `maskrcnn.drawing`."""
-        from maskrcnn.drawing import draw_detections
+        """A copy of the picture (H, W, 3) uint8 RGB with boxes, masks, names and scores: see `drawing`."""
+        from maskrcnn.detection.drawing import draw_detections
 
         return draw_detections(image, self, self._named())
 
@@ -61,8 +61,8 @@ class Detections:
         return rows
 
     def to_polygons(self) -> list[list[np.ndarray]]:
-        """The outlines of each mask, holes too: lists of (K, 2) float32 corners (x, y) px. See `maskrcnn.contours`."""
-        from maskrcnn.contours import contours
+        """The outlines of each mask, holes too: lists of (K, 2) float32 corners (x, y) px: see `contours`."""
+        from maskrcnn.detection.contours import contours
 
         return [contours(mask) for mask in self.masks]
 

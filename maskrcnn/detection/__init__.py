@@ -1,0 +1,1 @@
+"""Detection: from a picture to what is found in it, and that outlined and drawn."""
